@@ -1,0 +1,97 @@
+# The developer's front door. `make` alone lists what there is; CI calls the same targets.
+
+GANTLINE_CACHE ?= $(HOME)/.cache/gantline
+export GANTLINE_CACHE
+
+# Build output stays outside the clone; tools installed for the project come first on PATH.
+export CARGO_TARGET_DIR ?= $(GANTLINE_CACHE)/target
+export PATH := $(GANTLINE_CACHE)/tools/bin:$(PATH)
+
+FUZZ_SECONDS ?= 60
+GANTLINE_SOAK_MINUTES ?= 60
+
+FUZZ_TARGETS = $(sort $(basename $(notdir $(wildcard fuzz/targets/*.rs))))
+HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check fmt bench bars soak fuzz vectors tools tools-test tools-check tools-fuzz
+
+##@ Every day
+
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## pair a device with a machine by code, then talk through a splice that sees only ciphertext
+	@cargo run --release -q -p gantline-crypto --example tour
+
+test: tools-test ## every test, with load and fault counts shortened
+	cargo nextest run --workspace
+	cargo test --workspace --doc
+
+# `cargo deny check advisories` is left out: it fetches a database, and a check must pass or fail
+# on what is in the clone alone.
+check: tools-check ## what a change must pass besides tests: directions, format, lints, docs, licences
+	@node scripts/check-directions.mjs --self-test
+	@node scripts/check-directions.mjs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo deny check bans licenses sources
+
+fmt: ## format the code
+	cargo fmt --all
+
+##@ Longer runs
+
+bench: ## benchmarks of handshakes and sessions
+	cargo bench -p gantline-crypto
+
+bars: ## the fault, load and attack tests at full size
+	GANTLINE_TIER=bars $(HOSTILE)
+
+soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60
+	GANTLINE_TIER=soak GANTLINE_SOAK_MINUTES=$(GANTLINE_SOAK_MINUTES) $(HOSTILE)
+
+# Without a sanitizer cargo-fuzz needs nothing but stable Rust. The first corpus directory takes
+# what is found, the committed one is only read. A whole record (16,402 bytes) fits in max_len. LTO
+# gains a fuzzer nothing; symbols are kept for backtraces.
+fuzz: tools-fuzz ## every fuzz target in turn; FUZZ_SECONDS=60 each, TARGET=name [INPUT=file] for one
+	@set -eu; failed=; \
+	known='$(FUZZ_TARGETS)'; \
+	if [ -z "$$known" ]; then echo "make fuzz: no targets in fuzz/targets" >&2; exit 1; fi; \
+	case " $$known " in *" $(or $(TARGET),$(firstword $(FUZZ_TARGETS))) "*) ;; *) \
+	  echo "make fuzz: no target '$(TARGET)'; there are: $$known" >&2; exit 1 ;; esac; \
+	export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=none; \
+	for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+	  scratch="$$GANTLINE_CACHE/fuzz/$$target"; \
+	  artifacts="$$GANTLINE_CACHE/fuzz/artifacts/$$target"; \
+	  mkdir -p "$$scratch" "$$artifacts"; \
+	  set -- "$$scratch"; \
+	  [ ! -d "fuzz/corpus/$$target" ] || set -- "$$@" "fuzz/corpus/$$target"; \
+	  [ -z '$(INPUT)' ] || set -- '$(INPUT)'; \
+	  echo "== $$target"; \
+	  cargo fuzz run --fuzz-dir fuzz --features libfuzzer --sanitizer none "$$target" "$$@" -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=20480 -timeout=10 -print_final_stats=1 \
+	    -artifact_prefix="$$artifacts/" || failed="$$failed $$target"; \
+	done; \
+	if [ -n "$$failed" ]; then \
+	  for target in $$failed; do \
+	    echo "FAILED $$target; what made it fail is in $$GANTLINE_CACHE/fuzz/artifacts/$$target"; \
+	    echo "  once more: make fuzz TARGET=$$target INPUT=<file in there>"; \
+	  done >&2; \
+	  exit 1; \
+	fi
+
+##@ Generated files
+
+vectors: tools-test ## write crypto/vectors/*.json anew from the code
+	GANTLINE_UPDATE_VECTORS=1 cargo nextest run -p gantline-crypto --test vectors
+	@git --no-pager diff --stat -- crypto/vectors
+
+# Internal: what the targets above need, installed when it is not there.
+tools: tools-test tools-check
+tools-test tools-check tools-fuzz: tools-%:
+	@scripts/install-tools $*
