@@ -1,0 +1,262 @@
+//! Agents: commands that a machine starts and watches over.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Argv, Command, Cwd};
+use crate::{AgentId, Epoch, Name, WireError, terminal::TerminalSize, time::Timestamp};
+
+/// Asks for a new agent: `POST /v1/agents`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpawnRequest {
+    /// What to run; its members stand beside the others.
+    #[serde(flatten)]
+    pub command: Command,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// The size of its terminal until a driver decides; [`TerminalSize::STANDARD`] if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<TerminalSize>,
+}
+
+/// An agent: `GET /v1/agents/{id}`. Its environment is never read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Agent {
+    /// Its name on its machine.
+    pub agent_id: AgentId,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// The program and its arguments.
+    pub argv: Argv,
+    /// Whether the first item of `argv` is a script for the shell.
+    pub shell: bool,
+    /// Where it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<Cwd>,
+    /// What it is doing.
+    pub state: AgentState,
+    /// The process id, while there is a process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The present or last life of its process, once there was one. Opaque; 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// The size of its terminal.
+    pub size: TerminalSize,
+    /// How the last process ended. Absent while one lives, and for ever when nobody saw it end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitStatus>,
+    /// How often the supervisor started it anew since a person last did.
+    pub restarts: u32,
+    /// When it was defined.
+    pub created_at: Timestamp,
+    /// When the present or last process was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When the last process ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What an agent is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Its process is being started, or waits for what it depends on.
+    Starting,
+    /// Its process lives; nothing probes it.
+    Running,
+    /// Its process lives and its probe succeeds.
+    Healthy,
+    /// Its process lives and its probe fails.
+    Unhealthy,
+    /// Its process ended; the next one is about to be started.
+    Backoff,
+    /// It was told to stop, and has not yet.
+    Stopping,
+    /// Its process ended and won't be started again.
+    Exited,
+    /// Its process could not be started.
+    Failed,
+    /// Its process ended too often in too short a time; a person has to start it.
+    RestartLimit,
+    /// Nobody knows what became of its process.
+    Lost,
+}
+
+impl AgentState {
+    /// Whether nothing more happens by itself.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Exited | Self::Failed | Self::RestartLimit | Self::Lost => true,
+            Self::Starting
+            | Self::Running
+            | Self::Healthy
+            | Self::Unhealthy
+            | Self::Backoff
+            | Self::Stopping => false,
+        }
+    }
+}
+
+/// How a process ended: `{"code":0}` or `{"signal":9}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "WrittenExit")]
+pub enum ExitStatus {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal, numbered as on its machine.
+    Signal(i32),
+}
+
+impl ExitStatus {
+    /// Whether it ended by itself with code 0.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+#[derive(Deserialize)]
+struct WrittenExit {
+    code: Option<i32>,
+    signal: Option<i32>,
+}
+
+impl TryFrom<WrittenExit> for ExitStatus {
+    type Error = WireError;
+
+    fn try_from(written: WrittenExit) -> Result<Self, WireError> {
+        match (written.code, written.signal) {
+            (Some(code), None) => Ok(Self::Code(code)),
+            (None, Some(signal)) => Ok(Self::Signal(signal)),
+            (Some(_), Some(_)) | (None, None) => {
+                Err(WireError::invalid("exit status", "it has not exactly one of code and signal"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::tests::{complaint, is_written_as};
+
+    #[test]
+    fn a_request_has_the_documented_json() {
+        let request = SpawnRequest {
+            command: serde_json::from_str(r#"{"argv":["top"]}"#).unwrap(),
+            name: Some("top".parse().unwrap()),
+            size: Some(TerminalSize::STANDARD),
+        };
+        is_written_as(
+            &request,
+            r#"{"argv":["top"],"shell":false,"name":"top","size":{"cols":80,"rows":24}}"#,
+        );
+        let least: SpawnRequest = serde_json::from_str(r#"{"argv":["top"]}"#).unwrap();
+        assert_eq!(least, SpawnRequest { name: None, size: None, ..request });
+    }
+
+    #[test]
+    fn a_request_out_of_bounds_says_which_bound() {
+        let complaints = [
+            (r"{}", "missing field `argv`"),
+            (r#"{"argv":[]}"#, "it names no program"),
+            (r#"{"argv":["a"],"size":{"cols":0,"rows":1}}"#, "within 1 and 1,000"),
+            (r#"{"argv":["a"],"name":"a\nb"}"#, "control or invisible"),
+            (r#"{"argv":["a"],"env":{"A=":""}}"#, "contains ="),
+            (r#"{"argv":["a"],"cwd":""}"#, "cwd is not valid: it is empty"),
+            (r#"{"argv":"a"}"#, "expected a sequence"),
+        ];
+        for (json, expected) in complaints {
+            let complaint = complaint::<SpawnRequest>(json);
+            assert!(complaint.contains(expected), "{json}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn an_agent_has_the_documented_json() {
+        let mut agent = Agent {
+            agent_id: "ag-x7k2p".parse().unwrap(),
+            name: None,
+            argv: vec!["sleep".to_owned(), "9".to_owned()].try_into().unwrap(),
+            shell: false,
+            cwd: None,
+            state: AgentState::Running,
+            pid: Some(42),
+            epoch: Some(Epoch(u64::MAX - 1)),
+            size: TerminalSize::STANDARD,
+            exit: None,
+            restarts: 0,
+            created_at: Timestamp::from_millis(1),
+            started_at: Some(Timestamp::from_millis(2)),
+            ended_at: None,
+        };
+        is_written_as(
+            &agent,
+            r#"{"agentId":"ag-x7k2p","argv":["sleep","9"],"shell":false,"state":"running","pid":42,"epoch":"fffffffffffffffe","size":{"cols":80,"rows":24},"restarts":0,"createdAt":1,"startedAt":2}"#,
+        );
+        agent.state = AgentState::RestartLimit;
+        agent.exit = Some(ExitStatus::Signal(9));
+        (agent.pid, agent.epoch) = (None, None);
+        is_written_as(
+            &agent,
+            r#"{"agentId":"ag-x7k2p","argv":["sleep","9"],"shell":false,"state":"restart_limit","size":{"cols":80,"rows":24},"exit":{"signal":9},"restarts":0,"createdAt":1,"startedAt":2}"#,
+        );
+    }
+
+    #[test]
+    fn an_epoch_survives_a_language_whose_numbers_end_at_2_to_the_53() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Only {
+            #[serde(default)]
+            epoch: Option<Epoch>,
+        }
+        let read = |json: &str| serde_json::from_str::<Only>(json).map(|only| only.epoch).ok();
+        assert_eq!(read(r#"{"epoch":"00000000000000ff"}"#), Some(Some(Epoch(255))));
+        assert_eq!(read("{}"), Some(None));
+        for bad in [r#""ff""#, r#""+0000000000000ff""#, r#""00000000000000FF""#, "255"] {
+            assert_eq!(read(&format!("{{\"epoch\":{bad}}}")), None);
+        }
+    }
+
+    #[test]
+    fn every_state_keeps_its_name() {
+        let names = [
+            "starting",
+            "running",
+            "healthy",
+            "unhealthy",
+            "backoff",
+            "stopping",
+            "exited",
+            "failed",
+            "restart_limit",
+            "lost",
+        ];
+        for name in names {
+            let json = format!("\"{name}\"");
+            let state: AgentState = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&state).unwrap(), json);
+            assert_eq!(
+                state.is_final(),
+                ["exited", "failed", "restart_limit", "lost"].contains(&name)
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_nobody_saw_is_never_a_success() {
+        is_written_as(&ExitStatus::Code(0), r#"{"code":0}"#);
+        is_written_as(&ExitStatus::Signal(9), r#"{"signal":9}"#);
+        assert!(ExitStatus::Code(0).is_success());
+        assert!(!ExitStatus::Code(1).is_success() && !ExitStatus::Signal(0).is_success());
+        for bad in ["{}", "0", r#"{"code":null}"#, r#"{"code":1,"signal":2}"#] {
+            assert!(serde_json::from_str::<ExitStatus>(bad).is_err(), "{bad} was accepted");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What happens on a machine, as it happens: `GET /v1/events`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AgentState, ExitStatus, MachineSummary};
+use crate::{AgentId, DeviceId, HostName, Name, Role, time::Timestamp};
+
+/// One event. On the stream its id is also the id of its server-sent event, by which a client
+/// resumes with `Last-Event-ID`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Its place among all events of this machine.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened; its members, `kind` first, stand beside the others.
+    #[serde(flatten)]
+    pub what: EventKind,
+}
+
+/// Numbers the events of a machine, strictly rising.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum EventKind {
+    /// An agent was defined or changed its state.
+    AgentChanged {
+        /// The agent.
+        agent_id: AgentId,
+        /// What it is doing now.
+        state: AgentState,
+        /// How its process ended, if this says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit: Option<ExitStatus>,
+    },
+    /// An agent and its log were removed.
+    AgentRemoved {
+        /// The agent.
+        agent_id: AgentId,
+    },
+    /// A device was paired.
+    DevicePaired {
+        /// The device.
+        device_id: DeviceId,
+        /// What people call it.
+        name: Name,
+        /// What it may do.
+        role: Role,
+    },
+    /// A device was removed; its sessions have ended.
+    DeviceRemoved {
+        /// The device.
+        device_id: DeviceId,
+    },
+    /// The link to a relay is up.
+    LinkUp {
+        /// The relay.
+        host: HostName,
+    },
+    /// The link to a relay is down.
+    LinkDown {
+        /// The relay.
+        host: HostName,
+    },
+    /// A machine that this gateway knows was added or is reached otherwise than before.
+    MachineChanged {
+        /// The machine as it is now.
+        machine: MachineSummary,
+    },
+    /// An event that a later version gave a name; to be skipped.
+    #[serde(other)]
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        MachineId,
+        api::{Reach, tests::is_written_as},
+    };
+
+    #[test]
+    fn every_event_has_the_documented_json() {
+        let agent_id: AgentId = "ag-x7k2p".parse().unwrap();
+        let device_id = DeviceId::from_bytes([0xab; 16]);
+        let host: HostName = "relay.example".parse().unwrap();
+        let machine = MachineSummary {
+            machine_id: MachineId::from_bytes([0; 16]),
+            alias: None,
+            name: "ada".parse().unwrap(),
+            role: Role::Owner,
+            reach: Reach::Revoked,
+        };
+        let events = [
+            (
+                EventKind::AgentChanged {
+                    agent_id,
+                    state: AgentState::Exited,
+                    exit: Some(ExitStatus::Code(1)),
+                },
+                r#""kind":"agent-changed","agentId":"ag-x7k2p","state":"exited","exit":{"code":1}"#,
+            ),
+            (
+                EventKind::AgentRemoved { agent_id },
+                r#""kind":"agent-removed","agentId":"ag-x7k2p""#,
+            ),
+            (
+                EventKind::DevicePaired {
+                    device_id,
+                    name: "phone".parse().unwrap(),
+                    role: Role::Observer,
+                },
+                r#""kind":"device-paired","deviceId":"abababababababababababababababab","name":"phone","role":"observer""#,
+            ),
+            (
+                EventKind::DeviceRemoved { device_id },
+                r#""kind":"device-removed","deviceId":"abababababababababababababababab""#,
+            ),
+            (
+                EventKind::LinkUp { host: host.clone() },
+                r#""kind":"link-up","host":"relay.example""#,
+            ),
+            (EventKind::LinkDown { host }, r#""kind":"link-down","host":"relay.example""#),
+            (
+                EventKind::MachineChanged { machine },
+                r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","state":"revoked"}"#,
+            ),
+        ];
+        for (what, json) in events {
+            let event = Event { id: EventId(8), at: Timestamp::from_millis(7), what };
+            is_written_as(&event, &format!(r#"{{"id":8,"at":7,{json}}}"#));
+        }
+    }
+
+    #[test]
+    fn an_event_from_the_future_does_not_break_the_stream() {
+        let json = r#"{"id":8,"at":7,"kind":"moon-rose","phase":{"lit":0.5}}"#;
+        let event: Event = serde_json::from_str(json).unwrap();
+        assert_eq!((event.id, event.what), (EventId(8), EventKind::Other));
+    }
+
+    #[test]
+    fn a_known_event_that_is_malformed_is_an_error_and_not_skipped() {
+        let json = r#"{"id":8,"at":7,"kind":"agent-changed","agentId":"ag-x7k2p","state":"bored"}"#;
+        assert!(serde_json::from_str::<Event>(json).is_err());
+    }
+}
