@@ -1,0 +1,248 @@
+//! The devices that a machine knows: pending after pairing, known after their first session,
+//! and remembered for a while after they were removed. A pure core: its owner stores the entries.
+
+use std::time::Duration;
+
+use gantline_login::PublicKey;
+use gantline_protocol::{DeviceId, Name, Role, Timestamp};
+
+use crate::{Psk, SafetyNumber};
+
+/// How long a paired device may take until its first session.
+pub const PENDING_FOR: Duration = Duration::from_secs(10 * 60);
+/// How long a removed device is told so, instead of being met with silence.
+pub const TOMBSTONE_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Devices that one machine may know, tombstones included.
+pub const MAX_DEVICES: usize = 1024;
+
+/// A device as the node remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its id on this machine.
+    pub id: DeviceId,
+    /// What its user calls it.
+    pub name: Name,
+    /// Its static key.
+    pub key: PublicKey,
+    /// The secret of the pairing.
+    pub psk: Psk,
+    /// What it may do.
+    pub role: Role,
+    /// When it was paired.
+    pub created: Timestamp,
+    /// How far it has come.
+    pub standing: Standing,
+}
+
+/// How far a device has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Paired, without a session so far. Forgotten 10 minutes after it was created.
+    Pending,
+    /// It has had a session.
+    Known {
+        /// When it was last seen.
+        last_seen: Timestamp,
+    },
+    /// It was removed. Forgotten after 30 days.
+    Revoked {
+        /// When it was removed.
+        at: Timestamp,
+    },
+}
+
+impl Device {
+    /// What both ends show for people to compare.
+    #[must_use]
+    pub fn safety_number(&self, node: &PublicKey) -> SafetyNumber {
+        SafetyNumber::new(node, &self.key, &self.psk)
+    }
+
+    fn is_forgotten(&self, now: Timestamp) -> bool {
+        let (since, keep) = match self.standing {
+            Standing::Pending => (self.created, PENDING_FOR),
+            Standing::Revoked { at } => (at, TOMBSTONE_FOR),
+            Standing::Known { .. } => return false,
+        };
+        now.since(since) >= keep
+    }
+}
+
+/// What to do with the first message of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Accept it with this secret and serve it; report [`DeviceBook::seen`] at its first record.
+    Serve(Device),
+    /// Accept it with this secret and close the session at once with `revoked`.
+    Revoked(Device),
+    /// Close the pipe: whoever this is, there is no secret to answer with.
+    Unknown,
+}
+
+/// Why a device could not be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this machine knows {MAX_DEVICES} devices already; remove some first")]
+pub struct BookFull;
+
+/// All devices of one machine.
+#[derive(Debug, Default)]
+pub struct DeviceBook {
+    devices: Vec<Device>,
+}
+
+impl DeviceBook {
+    /// The book with these entries, as they were stored.
+    #[must_use]
+    pub const fn from_devices(devices: Vec<Device>) -> Self {
+        Self { devices }
+    }
+
+    /// All entries, for storing and listing them; pending and revoked ones included.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// Enters a device that was just paired. A device that pairs again replaces its old entry.
+    ///
+    /// # Errors
+    /// [`BookFull`] when 1,024 devices are remembered; the oldest tombstone makes room first.
+    pub fn enter(&mut self, device: Device, now: Timestamp) -> Result<(), BookFull> {
+        self.forget(now);
+        self.devices.retain(|other| other.key != device.key);
+        if self.devices.len() >= MAX_DEVICES {
+            let revoked_at = |device: &Device| match device.standing {
+                Standing::Revoked { at } => Some(at),
+                Standing::Pending | Standing::Known { .. } => None,
+            };
+            let oldest = self
+                .devices
+                .iter()
+                .enumerate()
+                .filter_map(|(index, device)| Some((revoked_at(device)?, index)))
+                .min_by_key(|(at, _)| *at);
+            let Some((_, index)) = oldest else { return Err(BookFull) };
+            self.devices.remove(index);
+        }
+        self.devices.push(device);
+        Ok(())
+    }
+
+    /// Whom the static key in a session's first message belongs to.
+    #[must_use]
+    pub fn admit(&self, key: &PublicKey, now: Timestamp) -> Admission {
+        let entry = self.devices.iter().find(|device| device.key == *key);
+        match entry {
+            Some(device) if !device.is_forgotten(now) => match device.standing {
+                Standing::Pending | Standing::Known { .. } => Admission::Serve(device.clone()),
+                Standing::Revoked { .. } => Admission::Revoked(device.clone()),
+            },
+            _ => Admission::Unknown,
+        }
+    }
+
+    /// The device proved itself: its session's first record opened.
+    pub fn seen(&mut self, id: DeviceId, now: Timestamp) {
+        if let Some(device) = self.devices.iter_mut().find(|device| device.id == id)
+            && !matches!(device.standing, Standing::Revoked { .. })
+        {
+            device.standing = Standing::Known { last_seen: now };
+        }
+    }
+
+    /// Removes a device: end its live sessions with `CLOSE revoked`, and later ones likewise.
+    /// Says whether there was such a device.
+    pub fn revoke(&mut self, id: DeviceId, now: Timestamp) -> bool {
+        match self.devices.iter_mut().find(|device| device.id == id) {
+            Some(device) if !matches!(device.standing, Standing::Revoked { .. }) => {
+                device.standing = Standing::Revoked { at: now };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Drops what need not be remembered any longer; says whether anything was.
+    pub fn forget(&mut self, now: Timestamp) -> bool {
+        let before = self.devices.len();
+        self.devices.retain(|device| !device.is_forgotten(now));
+        self.devices.len() != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    fn device(number: u16) -> Device {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        Device {
+            id: DeviceId::from_bytes(bytes[..16].try_into().unwrap()),
+            name: "phone".parse().unwrap(),
+            key: PublicKey::from_bytes(bytes),
+            psk: Psk::from_bytes([7; 32]),
+            role: Role::Owner,
+            created: START,
+            standing: Standing::Pending,
+        }
+    }
+
+    fn admitted(book: &DeviceBook, number: u16, after: Duration) -> &'static str {
+        match book.admit(&device(number).key, START.after(after)) {
+            Admission::Serve(_) => "serve",
+            Admission::Revoked(_) => "revoked",
+            Admission::Unknown => "unknown",
+        }
+    }
+
+    #[test]
+    fn a_pairing_that_nobody_used_is_void_after_ten_minutes() {
+        let mut book = DeviceBook::default();
+        book.enter(device(1), START).unwrap();
+        book.enter(device(2), START).unwrap();
+        book.seen(device(2).id, START.after(MOMENT));
+        assert_eq!(admitted(&book, 1, PENDING_FOR - MOMENT), "serve");
+        assert_eq!(admitted(&book, 1, PENDING_FOR), "unknown");
+        assert_eq!(admitted(&book, 2, 100 * PENDING_FOR), "serve");
+        assert!(book.forget(START.after(PENDING_FOR)));
+        assert_eq!(book.devices().len(), 1);
+    }
+
+    #[test]
+    fn a_removed_device_is_told_so_for_thirty_days_and_never_served_again() {
+        let mut book = DeviceBook::default();
+        book.enter(device(1), START).unwrap();
+        book.seen(device(1).id, START);
+        assert!(book.revoke(device(1).id, START));
+        assert!(!book.revoke(device(1).id, START), "twice is once");
+        book.seen(device(1).id, START);
+        assert_eq!(admitted(&book, 1, Duration::ZERO), "revoked");
+        assert_eq!(admitted(&book, 1, TOMBSTONE_FOR - MOMENT), "revoked");
+        assert_eq!(admitted(&book, 1, TOMBSTONE_FOR), "unknown");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_forgets_nobody_early() {
+        let mut book = DeviceBook::default();
+        book.enter(device(1), START).unwrap();
+        book.revoke(device(1).id, START);
+        assert!(!book.forget(Timestamp::default()));
+    }
+
+    #[test]
+    fn pairing_floods_do_not_grow_the_book_without_end() {
+        let mut book = DeviceBook::default();
+        for number in 0..MAX_DEVICES as u16 {
+            book.enter(device(number), START).unwrap();
+        }
+        assert_eq!(book.enter(device(5000), START), Err(BookFull));
+        assert_eq!(book.enter(device(3), START), Ok(()), "the same device again fits");
+        book.revoke(device(9).id, START);
+        assert_eq!(book.enter(device(5000), START), Ok(()));
+        assert_eq!(admitted(&book, 9, Duration::ZERO), "unknown", "the tombstone made room");
+    }
+}

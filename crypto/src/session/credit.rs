@@ -1,0 +1,151 @@
+//! Flow control: how much DATA may still be sent, and how much the peer may still send. Limits
+//! are absolute counts from the beginning, so that a lost order of events can't skew them.
+
+use gantline_protocol::session::CREDIT_END;
+
+use super::SessionError;
+
+/// What we may send.
+#[derive(Debug)]
+pub(super) struct SendWindow {
+    limit: u64,
+    used: u64,
+}
+
+impl SendWindow {
+    pub(super) const fn new(limit: u64) -> Self {
+        Self { limit, used: 0 }
+    }
+
+    pub(super) const fn available(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+
+    /// Sets bytes aside; the caller has checked [`Self::available`].
+    pub(super) const fn reserve(&mut self, bytes: u64) {
+        self.used = self.used.saturating_add(bytes);
+    }
+
+    /// Gives back what was reserved and will never be sent.
+    pub(super) const fn release(&mut self, bytes: u64) {
+        self.used = self.used.saturating_sub(bytes);
+    }
+
+    /// Takes the peer's CREDIT; says whether the limit rose.
+    pub(super) const fn raise(&mut self, limit: u64) -> Result<bool, SessionError> {
+        if limit >= CREDIT_END {
+            return Err(SessionError::Rule("a CREDIT is not below 2^53"));
+        }
+        if limit < self.limit {
+            return Err(SessionError::Rule("a CREDIT falls"));
+        }
+        let rose = limit > self.limit;
+        self.limit = limit;
+        Ok(rose)
+    }
+}
+
+/// What the peer may send.
+#[derive(Debug)]
+pub(super) struct ReceiveWindow {
+    limit: u64,
+    received: u64,
+    consumed: u64,
+    window: u64,
+}
+
+impl ReceiveWindow {
+    pub(super) const fn new(window: u64) -> Self {
+        Self { limit: window, received: 0, consumed: 0, window }
+    }
+
+    pub(super) const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Counts arriving bytes.
+    pub(super) const fn receive(&mut self, bytes: u64) -> Result<(), SessionError> {
+        match self.received.checked_add(bytes) {
+            Some(received) if received <= self.limit => {
+                self.received = received;
+                Ok(())
+            }
+            _ => Err(SessionError::Credit),
+        }
+    }
+
+    /// Counts bytes that were dealt with; never more than arrived.
+    pub(super) fn consume(&mut self, bytes: u64) {
+        self.consumed = self.consumed.saturating_add(bytes).min(self.received);
+    }
+
+    /// Lets the peer send up to `window` bytes ahead from the next CREDIT on; never less than
+    /// before.
+    pub(super) fn widen(&mut self, window: u64) {
+        self.window = self.window.max(window);
+    }
+
+    /// Whether a CREDIT is worth its bytes: at least half the window has been dealt with.
+    pub(super) const fn is_due(&self) -> bool {
+        self.next().saturating_sub(self.limit) >= self.window / 2
+    }
+
+    /// The limit to tell the peer now.
+    pub(super) fn grant(&mut self) -> u64 {
+        self.limit = self.next();
+        self.limit
+    }
+
+    const fn next(&self) -> u64 {
+        let next = self.consumed.saturating_add(self.window);
+        if next >= CREDIT_END { CREDIT_END - 1 } else { next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        /// A sender that respects its window and a receiver that grants as it consumes: the
+        /// receiver never holds more than its window, and the sender is never stuck for good.
+        #[test]
+        fn a_sender_is_neither_stuck_nor_let_through(
+            window in 1..5000u64,
+            steps in vec((0..3000u64, 0..3000u64), 1..200),
+        ) {
+            let mut sender = SendWindow::new(window);
+            let mut receiver = ReceiveWindow::new(window);
+            let mut held = 0;
+            for (wanted, digested) in steps {
+                let sent = wanted.min(sender.available());
+                sender.reserve(sent);
+                prop_assert!(receiver.receive(sent).is_ok());
+                held += sent;
+                prop_assert!(held <= window);
+                let digested = digested.min(held);
+                receiver.consume(digested);
+                held -= digested;
+                if receiver.is_due() {
+                    sender.raise(receiver.grant()).unwrap();
+                }
+                if held == 0 {
+                    prop_assert!(sender.available() > 0, "stuck with an empty receiver");
+                }
+            }
+            prop_assert!(receiver.receive(sender.available() + 1).is_err());
+        }
+    }
+
+    #[test]
+    fn a_credit_that_falls_or_overflows_is_refused() {
+        let mut sender = SendWindow::new(100);
+        assert_eq!(sender.raise(100), Ok(false));
+        assert_eq!(sender.raise(101), Ok(true));
+        assert!(sender.raise(100).is_err());
+        assert!(sender.raise(CREDIT_END).is_err());
+        assert_eq!(sender.raise(CREDIT_END - 1), Ok(true));
+    }
+}

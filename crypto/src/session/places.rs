@@ -1,0 +1,233 @@
+//! Who may be in the middle of a handshake at a node, so that a flood of half-open pipes can
+//! exhaust nothing and can't lock a known device out. A pure core: the owner of the pipes tells
+//! what happens and closes those that it is told to.
+
+use std::time::{Duration, Instant};
+
+use gantline_protocol::DeviceId;
+
+/// Places for pipes that have shown nothing yet.
+pub const OPEN_PLACES: usize = 32;
+/// Further places for pipes that have shown the first message of a known device.
+pub const KNOWN_PLACES: usize = 16;
+/// Of these, how many one device can have.
+pub const PLACES_PER_DEVICE: usize = 2;
+/// Places for pairing, while a code or link is live.
+pub const PAIRING_PLACES: usize = 4;
+/// By when a pipe has delivered preface and S1.
+pub const S1_WITHIN: Duration = Duration::from_secs(2);
+/// By when a pipe has delivered S3.
+pub const S3_WITHIN: Duration = Duration::from_secs(5);
+/// By when a pairing is through.
+pub const PAIRING_WITHIN: Duration = Duration::from_secs(10);
+
+/// A pipe, as its owner numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PipeNumber(pub u64);
+
+/// What becomes of a pipe that arrives or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go on.
+    Stay,
+    /// It may go on, and this other one is to be closed.
+    StayInsteadOf(PipeNumber),
+    /// It is to be closed.
+    Leave,
+}
+
+/// The pipes in the middle of a handshake, oldest first.
+#[derive(Debug, Default)]
+pub struct Places {
+    pipes: Vec<Pipe>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    number: PipeNumber,
+    arrived: Instant,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Nothing valid was shown yet.
+    Open,
+    /// A known device's S1 was shown, and all places for those were taken.
+    OpenWithS1,
+    /// A known device's S1 was shown.
+    Known(DeviceId),
+    /// A pairing is under way.
+    Pairing,
+}
+
+impl Pipe {
+    fn deadline(&self) -> Instant {
+        self.arrived
+            + match self.place {
+                Place::Open => S1_WITHIN,
+                Place::OpenWithS1 | Place::Known(_) => S3_WITHIN,
+                Place::Pairing => PAIRING_WITHIN,
+            }
+    }
+}
+
+impl Places {
+    /// A new pipe. When all open places are taken, the oldest that has shown nothing makes room.
+    pub fn arrive(&mut self, number: PipeNumber, now: Instant) -> Verdict {
+        let is_open = |pipe: &Pipe| matches!(pipe.place, Place::Open | Place::OpenWithS1);
+        let mut verdict = Verdict::Stay;
+        if self.pipes.iter().filter(|pipe| is_open(pipe)).count() >= OPEN_PLACES {
+            let Some(oldest) = self.pipes.iter().position(|pipe| pipe.place == Place::Open) else {
+                return Verdict::Leave;
+            };
+            verdict = Verdict::StayInsteadOf(self.pipes.remove(oldest).number);
+        }
+        self.pipes.push(Pipe { number, arrived: now, place: Place::Open });
+        verdict
+    }
+
+    /// The pipe's preface asks for pairing; `is_live` says whether a code or link is.
+    pub fn pair(&mut self, number: PipeNumber, is_live: bool) -> Verdict {
+        let taken = self.pipes.iter().filter(|pipe| pipe.place == Place::Pairing).count();
+        let allowed = is_live && taken < PAIRING_PLACES;
+        match self.pipes.iter_mut().find(|pipe| pipe.number == number) {
+            Some(pipe) if allowed && pipe.place == Place::Open => {
+                pipe.place = Place::Pairing;
+                Verdict::Stay
+            }
+            _ => {
+                self.leave(number);
+                Verdict::Leave
+            }
+        }
+    }
+
+    /// The pipe has shown a valid S1 of a known device (or of one that was revoked and is still
+    /// remembered).
+    pub fn show_s1(&mut self, number: PipeNumber, device: DeviceId) -> Verdict {
+        let mut known = 0;
+        let mut of_device = 0;
+        for pipe in &self.pipes {
+            if let Place::Known(other) = pipe.place {
+                known += 1;
+                of_device += usize::from(other == device);
+            }
+        }
+        let has_room = known < KNOWN_PLACES && of_device < PLACES_PER_DEVICE;
+        match self.pipes.iter_mut().find(|pipe| pipe.number == number) {
+            Some(pipe) if pipe.place == Place::Open => {
+                pipe.place = if has_room { Place::Known(device) } else { Place::OpenWithS1 };
+                Verdict::Stay
+            }
+            _ => {
+                self.leave(number);
+                Verdict::Leave
+            }
+        }
+    }
+
+    /// The pipe's handshake is through, or the pipe is gone: its place is free.
+    pub fn leave(&mut self, number: PipeNumber) {
+        self.pipes.retain(|pipe| pipe.number != number);
+    }
+
+    /// When [`Self::expire`] is to be called.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pipes.iter().map(Pipe::deadline).min()
+    }
+
+    /// The pipes that were too slow; they are to be closed.
+    pub fn expire(&mut self, now: Instant) -> Vec<PipeNumber> {
+        let (late, in_time) =
+            std::mem::take(&mut self.pipes).into_iter().partition(|pipe| pipe.deadline() <= now);
+        self.pipes = in_time;
+        Vec::into_iter(late).map(|pipe: Pipe| pipe.number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const fn device(number: u8) -> DeviceId {
+        DeviceId::from_bytes([number; 16])
+    }
+
+    #[test]
+    fn a_flood_of_silent_pipes_does_not_lock_a_known_device_out() {
+        let now = Instant::now();
+        let mut places = Places::default();
+        for number in 0..1000 {
+            assert_ne!(places.arrive(PipeNumber(number), now), Verdict::Leave);
+        }
+        let ours = PipeNumber(5000);
+        assert_eq!(places.arrive(ours, now), Verdict::StayInsteadOf(PipeNumber(968)));
+        assert_eq!(places.show_s1(ours, device(1)), Verdict::Stay);
+        for number in 6000..7000 {
+            assert_ne!(places.arrive(PipeNumber(number), now), Verdict::StayInsteadOf(ours));
+        }
+        assert!(!places.expire(now + S1_WITHIN).contains(&ours));
+        assert_eq!(places.expire(now + S3_WITHIN), [ours]);
+    }
+
+    #[test]
+    fn a_replayed_first_message_takes_two_of_the_known_places_and_no_more() {
+        let now = Instant::now();
+        let mut places = Places::default();
+        for number in 0..40 {
+            if places.arrive(PipeNumber(number), now) == Verdict::Stay {
+                places.show_s1(PipeNumber(number), device(1));
+            }
+        }
+        let of_victim = places.pipes.iter().filter(|p| p.place == Place::Known(device(1))).count();
+        assert_eq!(of_victim, PLACES_PER_DEVICE);
+        // All open places are now held by pipes with an S1: newcomers wait until those are late.
+        assert_eq!(places.arrive(PipeNumber(99), now), Verdict::Leave);
+        places.expire(now + S3_WITHIN);
+        assert_eq!(places.arrive(PipeNumber(99), now + S3_WITHIN), Verdict::Stay);
+    }
+
+    #[test]
+    fn pairing_has_its_own_few_places_and_none_while_nothing_can_be_paired() {
+        let now = Instant::now();
+        let mut places = Places::default();
+        places.arrive(PipeNumber(0), now);
+        assert_eq!(places.pair(PipeNumber(0), false), Verdict::Leave);
+        let stayed = (1..=10).filter(|number| {
+            places.arrive(PipeNumber(*number), now);
+            places.pair(PipeNumber(*number), true) == Verdict::Stay
+        });
+        assert_eq!(stayed.count(), PAIRING_PLACES);
+        places.leave(PipeNumber(1));
+        places.arrive(PipeNumber(11), now);
+        assert_eq!(places.pair(PipeNumber(11), true), Verdict::Stay);
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_events_holds_more_pipes_than_there_are_places(
+            events in vec((0..4u8, 0..80u64, 0..5u8, 0..900u64), 0..400),
+        ) {
+            let mut now = Instant::now();
+            let mut places = Places::default();
+            for (kind, number, who, pause) in events {
+                let number = PipeNumber(number);
+                match kind {
+                    0 => { places.leave(number); places.arrive(number, now); }
+                    1 => { places.show_s1(number, device(who)); }
+                    2 => { places.pair(number, who > 0); }
+                    _ => {
+                        now += Duration::from_millis(pause);
+                        places.expire(now);
+                    }
+                }
+                prop_assert!(places.pipes.len() <= OPEN_PLACES + KNOWN_PLACES + PAIRING_PLACES);
+                prop_assert!(places.deadline().is_none_or(|at| at <= now + PAIRING_WITHIN));
+            }
+        }
+    }
+}

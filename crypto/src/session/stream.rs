@@ -1,0 +1,102 @@
+//! One stream: two directions, each with its own end.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+use gantline_protocol::session::STREAM_WINDOW;
+
+use super::credit::{ReceiveWindow, SendWindow};
+
+/// How far one direction has come, seen from our end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The answer's head has not passed yet; only the direction of an answer begins here.
+    Headless,
+    /// DATA may pass.
+    Flowing,
+    /// Sending only: all is written, FIN follows the last byte.
+    Finishing,
+    /// Receiving only: we reset the stream; DATA is thrown away until the peer ends it as well.
+    Discarding,
+    /// FIN or RESET passed.
+    Ended,
+}
+
+/// A stream's state at our end.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) sending: Progress,
+    pub(super) receiving: Progress,
+    pub(super) send_window: SendWindow,
+    pub(super) receive_window: ReceiveWindow,
+    /// Bytes of DATA sent so far.
+    pub(super) sent: u64,
+    /// Whether the stream waits in the queue of those with something to send.
+    pub(super) is_ready: bool,
+    /// Whether the stream waits in the queue of those with a CREDIT to send.
+    pub(super) is_credit_due: bool,
+    unsent: VecDeque<Bytes>,
+    unsent_bytes: u64,
+}
+
+impl Stream {
+    /// A stream that we opened: we may send, the peer owes its head.
+    pub(super) fn opened_by_us() -> Self {
+        Self::new(Progress::Flowing, Progress::Headless)
+    }
+
+    /// A stream that the peer opened: it may send, we owe our head.
+    pub(super) fn opened_by_peer() -> Self {
+        Self::new(Progress::Headless, Progress::Flowing)
+    }
+
+    fn new(sending: Progress, receiving: Progress) -> Self {
+        Self {
+            sending,
+            receiving,
+            send_window: SendWindow::new(STREAM_WINDOW),
+            receive_window: ReceiveWindow::new(STREAM_WINDOW),
+            sent: 0,
+            is_ready: false,
+            is_credit_due: false,
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.sending == Progress::Ended && self.receiving == Progress::Ended
+    }
+
+    pub(super) const fn unsent(&self) -> u64 {
+        self.unsent_bytes
+    }
+
+    pub(super) fn queue(&mut self, bytes: Bytes) {
+        self.unsent_bytes += bytes.len() as u64;
+        self.send_window.reserve(bytes.len() as u64);
+        self.unsent.push_back(bytes);
+    }
+
+    /// Moves `length` bytes to the end of `out`; there are at least as many.
+    pub(super) fn dequeue(&mut self, mut length: usize, out: &mut Vec<u8>) {
+        self.unsent_bytes = self.unsent_bytes.saturating_sub(length as u64);
+        self.sent += length as u64;
+        while let Some(front) = self.unsent.front_mut().filter(|_| length > 0) {
+            let taken = front.len().min(length);
+            out.extend_from_slice(front.get(..taken).unwrap_or_default());
+            length -= taken;
+            if taken == front.len() {
+                self.unsent.pop_front();
+            } else {
+                front.advance(taken);
+            }
+        }
+    }
+
+    /// Throws away what was not sent; returns how many bytes that were.
+    pub(super) fn drop_unsent(&mut self) -> u64 {
+        self.unsent.clear();
+        std::mem::take(&mut self.unsent_bytes)
+    }
+}
