@@ -112,7 +112,7 @@ impl Handshake {
         Ok(self.state.write_message(payload, message)?)
     }
 
-    /// Like [`Self::write`], for a message of exactly `N` bytes.
+    /// Like [`Self::write`], for a message of exactly `N` bytes, at most 240.
     ///
     /// # Errors
     /// As [`Self::write`], and when the message has another length.
@@ -120,11 +120,10 @@ impl Handshake {
         &mut self,
         payload: &[u8],
     ) -> Result<[u8; N], HandshakeFailed> {
-        let mut message = [0; N];
-        match self.write(payload, &mut message)? {
-            length if length == N => Ok(message),
-            _ => Err(HandshakeFailed),
-        }
+        // snow wants room for a tag even where there is none.
+        let mut message = [0; 256];
+        let length = self.write(payload, &mut message)?;
+        message.get(..length).and_then(|bytes| bytes.try_into().ok()).ok_or(HandshakeFailed)
     }
 
     /// Reads the other end's next message into `payload` and returns the payload's length.
@@ -158,15 +157,22 @@ impl Handshake {
         self.state.get_remote_static()?.try_into().ok().map(PublicKey::from_bytes)
     }
 
+    /// The handshake hash, once all messages have passed (section 11.2).
+    #[must_use]
+    pub fn hash(&self) -> Option<[u8; 32]> {
+        if self.state.is_handshake_finished() {
+            self.state.get_handshake_hash().try_into().ok()
+        } else {
+            None
+        }
+    }
+
     /// Ends the handshake and gives its keys out; once.
     ///
     /// # Errors
     /// [`HandshakeFailed`] while messages are still to come.
     pub fn split(&mut self) -> Result<Transport, HandshakeFailed> {
-        if !self.state.is_handshake_finished() {
-            return Err(HandshakeFailed);
-        }
-        let hash = self.state.get_handshake_hash().try_into().map_err(|_| HandshakeFailed)?;
+        let hash = self.hash().ok_or(HandshakeFailed)?;
         let (mut initiator, mut responder) = self.state.dangerously_get_raw_split();
         Ok(Transport {
             initiator: CipherState::new(&mut initiator),

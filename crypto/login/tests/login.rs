@@ -1,0 +1,185 @@
+//! A node logs in at a relay, and nobody else can in its place.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::convert::Infallible;
+
+use gantline_login::{
+    ControlChannel, LoginError, LoginInitiator, LoginResponder, StaticKey,
+    channel::ChannelError,
+    login::{L1, L2, LoggedIn},
+};
+use gantline_protocol::{
+    HostName,
+    link::{self, LinkHello, LinkMessage, Login, Progress},
+};
+use rand_core::{TryCryptoRng, TryRng};
+
+struct Counting(u8);
+
+impl TryRng for Counting {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        panic!("a handshake draws bytes only")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        panic!("a handshake draws bytes only")
+    }
+
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Infallible> {
+        self.0 += 1;
+        dest.fill(self.0);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counting {}
+
+fn host(name: &str) -> HostName {
+    name.parse().unwrap()
+}
+
+fn login() -> LinkMessage {
+    LinkMessage::Login(Login {
+        token: Some("t0ken".parse().unwrap()),
+        alias: None,
+        version: "0.1.0".into(),
+        capabilities: vec![],
+    })
+}
+
+fn encoded(message: &LinkMessage) -> Vec<u8> {
+    let mut out = Vec::new();
+    message.encode(&mut out).unwrap();
+    out
+}
+
+fn sealed(channel: &mut ControlChannel, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    channel.seal(message, &mut out).unwrap();
+    let length = link::ciphertext_length([out[0], out[1]]).unwrap();
+    assert_eq!(length, out.len() - link::HEADER);
+    out.split_off(link::HEADER)
+}
+
+/// What the node's first bytes are made of, and the TLS connections that both ends see.
+struct Scene {
+    asked_for: &'static str,
+    node_tls: Option<[u8; 32]>,
+    relay_tls: Option<[u8; 32]>,
+    bend: Option<usize>,
+}
+
+const HONEST: Scene = Scene {
+    asked_for: "relay.example",
+    node_tls: Some([7; 32]),
+    relay_tls: Some([7; 32]),
+    bend: None,
+};
+
+fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginError> {
+    let key = StaticKey::from_secret(&[1; 32]);
+    let (node, mut sent) = LoginInitiator::start(
+        &key,
+        &host(scene.asked_for),
+        scene.node_tls.as_ref(),
+        &mut Counting(1),
+    )?;
+    let bend = scene.bend;
+    if let Some(index) = bend.filter(|index| *index < sent.len()) {
+        sent[index] ^= 1;
+    }
+    let Progress::Whole { value: hello, length } = LinkHello::decode(&sent)? else {
+        panic!("the hello is not whole");
+    };
+    let l1: [u8; L1] = sent[length..length + L1].try_into().unwrap();
+    let (relay, mut l2) = LoginResponder::answer(
+        &hello,
+        &[host("relay.example"), host("other.example")],
+        scene.relay_tls.as_ref(),
+        &l1,
+        &mut Counting(9),
+    )?;
+    if let Some(index) = bend.and_then(|index| index.checked_sub(sent.len())) {
+        l2[index] ^= 1;
+    }
+    let mut channel = node.finish(&l2)?;
+    let mut l3 = sealed(&mut channel, &encoded(&login()));
+    Ok((channel, relay.confirm(&mut l3)?, key))
+}
+
+#[test]
+fn a_node_proves_which_machine_it_is_and_both_ends_can_talk() {
+    let (mut node, mut relay, key) = run(&HONEST).unwrap();
+    assert_eq!(relay.machine, key.public().machine_id());
+    assert_eq!(LinkMessage::Login(relay.login.clone()), login());
+    let mut denied = sealed(&mut relay.channel, &encoded(&LinkMessage::Ping(4)));
+    assert_eq!(LinkMessage::decode(node.open(&mut denied).unwrap()), Ok(LinkMessage::Ping(4)));
+}
+
+#[test]
+fn a_login_cannot_be_carried_to_another_tls_connection_or_relay() {
+    let stolen = Scene { relay_tls: Some([8; 32]), ..HONEST };
+    assert!(matches!(run(&stolen), Err(LoginError::Handshake(_))));
+    let unbound = Scene { relay_tls: None, ..HONEST };
+    assert!(matches!(run(&unbound), Err(LoginError::Handshake(_))));
+    let elsewhere = Scene { asked_for: "evil.example", ..HONEST };
+    assert!(matches!(run(&elsewhere), Err(LoginError::Host(_))));
+    let behind_proxy = Scene { node_tls: None, relay_tls: None, ..HONEST };
+    assert!(run(&behind_proxy).is_ok());
+}
+
+#[test]
+fn no_byte_of_the_login_can_be_altered() {
+    let bytes = 2 + "relay.example".len() + L1 + L2;
+    for index in 0..bytes {
+        assert!(run(&Scene { bend: Some(index), ..HONEST }).is_err(), "byte {index}");
+    }
+}
+
+#[test]
+fn a_claimed_key_is_worth_nothing_without_the_proof() {
+    let key = StaticKey::from_secret(&[1; 32]);
+    let hello = LinkHello { host: host("relay.example") };
+    let mut l1 = [3; L1];
+    l1[32..].copy_from_slice(key.public().as_bytes());
+    let (relay, _) =
+        LoginResponder::answer(&hello, &[hello.host.clone()], None, &l1, &mut Counting(9)).unwrap();
+    assert_eq!(relay.claimed(), key.public());
+    let guess = relay.confirm(&mut [0; 100]);
+    assert!(matches!(guess, Err(LoginError::Channel(ChannelError::Cipher(_)))));
+}
+
+#[test]
+fn the_first_sealed_message_must_be_the_login() {
+    let key = StaticKey::from_secret(&[1; 32]);
+    let relay_host = host("relay.example");
+    let (node, sent) = LoginInitiator::start(&key, &relay_host, None, &mut Counting(1)).unwrap();
+    let l1: [u8; L1] = sent[sent.len() - L1..].try_into().unwrap();
+    let hello = LinkHello { host: relay_host.clone() };
+    let (relay, l2) =
+        LoginResponder::answer(&hello, &[relay_host], None, &l1, &mut Counting(9)).unwrap();
+    let mut channel = node.finish(&l2).unwrap();
+    let mut l3 = sealed(&mut channel, &encoded(&LinkMessage::Ping(1)));
+    assert_eq!(relay.confirm(&mut l3).unwrap_err(), LoginError::NotLogin);
+}
+
+#[test]
+fn a_control_message_is_read_once_in_order_and_within_its_bounds() {
+    let (mut node, relay, _) = run(&HONEST).unwrap();
+    let mut relay = relay.channel;
+    let first = sealed(&mut node, b"first");
+    let second = sealed(&mut node, b"second");
+    assert!(relay.open(&mut second.clone()).is_err(), "out of order");
+    assert_eq!(relay.open(&mut first.clone()).unwrap(), b"first");
+    assert!(relay.open(&mut first.clone()).is_err(), "replayed");
+    assert_eq!(relay.open(&mut second.clone()).unwrap(), b"second");
+    let mut out = vec![1];
+    assert_eq!(node.seal(&[0; 4097], &mut out), Err(ChannelError::Length));
+    assert_eq!(node.seal(&[], &mut out), Err(ChannelError::Length));
+    assert_eq!(out, [1]);
+    assert_eq!(relay.open(&mut [0; 16]), Err(ChannelError::Length));
+    assert_eq!(relay.open(&mut [0; 5000]), Err(ChannelError::Length));
+}
