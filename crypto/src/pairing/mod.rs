@@ -10,7 +10,7 @@ mod device;
 mod grant;
 mod keys;
 pub mod link;
-mod node;
+pub mod node;
 pub mod wire;
 
 pub use code::{CodeAttempts, PairingCode};
