@@ -461,9 +461,8 @@ impl Recorder {
             let length = usize::from(u16::from_be_bytes(*header));
             let record = hex([header.as_slice(), &behind[..length]].concat());
             let plaintext = opener.open(&mut behind[..length]).unwrap();
-            let frames: Vec<_> = Frames::new(plaintext)
-                .map(|frame| shown(&format!("{:?}", frame.unwrap())))
-                .collect();
+            let frames: Vec<_> =
+                Frames::new(plaintext).map(|frame| shown(&frame.unwrap())).collect();
             self.steps.push(json!({
                 "from": name, "about": about, "at_ms": at, "frames": frames,
                 "plaintext": hex(plaintext), "record": record,
