@@ -239,7 +239,12 @@ fn drive(
                 Event::Data { bytes, .. } => Some(Happened::Data(bytes.to_vec())),
                 Event::Finished { .. } => Some(Happened::Finished),
                 Event::Closed { .. } => Some(Happened::Closed),
-                _ => None,
+                Event::Hello(_)
+                | Event::Answered { .. }
+                | Event::Reset { .. }
+                | Event::Writable { .. }
+                | Event::Pong { .. }
+                | Event::GoingAway { .. } => None,
             });
         })?;
         input.drain(..taken);

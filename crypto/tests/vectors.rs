@@ -169,7 +169,7 @@ fn login() {
         let (hello, l1) = sent.split_at(sent.len() - 64);
         let (relay, l2) = LoginResponder::answer(
             &LinkHello { host: host.clone() },
-            &[host.clone()],
+            std::slice::from_ref(&host),
             binding.as_ref(),
             l1.try_into().unwrap(),
             &mut Script::new(&[&relay_ephemeral]),

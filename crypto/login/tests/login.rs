@@ -145,8 +145,14 @@ fn a_claimed_key_is_worth_nothing_without_the_proof() {
     let hello = LinkHello { host: host("relay.example") };
     let mut l1 = [3; L1];
     l1[32..].copy_from_slice(key.public().as_bytes());
-    let (relay, _) =
-        LoginResponder::answer(&hello, &[hello.host.clone()], None, &l1, &mut Counting(9)).unwrap();
+    let (relay, _) = LoginResponder::answer(
+        &hello,
+        std::slice::from_ref(&hello.host),
+        None,
+        &l1,
+        &mut Counting(9),
+    )
+    .unwrap();
     assert_eq!(relay.claimed(), key.public());
     let guess = relay.confirm(&mut [0; 100]);
     assert!(matches!(guess, Err(LoginError::Channel(ChannelError::Cipher(_)))));

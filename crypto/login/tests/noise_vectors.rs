@@ -197,7 +197,7 @@ fn a_rekeyed_cipher_keeps_its_counter_and_changes_its_key() {
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(&u64::MAX.to_le_bytes());
     let mut next = [0; 32];
-    ring::aead::LessSafeKey::new(key)
+    let _tag = ring::aead::LessSafeKey::new(key)
         .seal_in_place_separate_tag(
             ring::aead::Nonce::assume_unique_for_key(nonce),
             ring::aead::Aad::empty(),

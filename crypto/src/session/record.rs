@@ -38,7 +38,6 @@ impl Sealer {
 
     /// Begins a record at the end of `out`: append frames, at most [`Self::room`] bytes, then
     /// call [`Self::seal`] with what this returned.
-    #[must_use]
     pub fn begin(&self, out: &mut Vec<u8>) -> Begun {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER]);

@@ -1,7 +1,7 @@
 //! What the tests of this crate share: scripted randomness, two ends of a session, a wire between
 //! them that can be cut and bent.
 
-#![allow(dead_code, clippy::indexing_slicing, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::unwrap_used)]
 
 use std::{
     collections::{BTreeMap, VecDeque},
