@@ -82,7 +82,7 @@ impl Attack {
     }
 
     /// The frames end the session with a protocol violation, without an event.
-    fn is_refused(mut self, frames: &[Frame<'_>]) {
+    fn ends_with(mut self, frames: &[Frame<'_>]) {
         self.answers();
         let error = self.send(frames).unwrap_err();
         assert_eq!(self.node.drain(), [], "{frames:?} was acted upon before {error}");
@@ -116,14 +116,14 @@ fn credit(number: u32, limit: u64) -> Frame<'static> {
 
 #[test]
 fn nothing_is_acted_upon_before_the_hello() {
-    Attack::silent().is_refused_silently(&[open(1)]);
-    Attack::silent().is_refused_silently(&[Frame::Ping(1)]);
-    Attack::silent().is_refused_silently(&[Frame::Close { code: CloseCode::Done, reason: "" }]);
+    Attack::silent().ends_before_hello(&[open(1)]);
+    Attack::silent().ends_before_hello(&[Frame::Ping(1)]);
+    Attack::silent().ends_before_hello(&[Frame::Close { code: CloseCode::Done, reason: "" }]);
 }
 
 impl Attack {
-    /// As [`Self::is_refused`], where the node may not have said a word so far.
-    fn is_refused_silently(mut self, frames: &[Frame<'_>]) {
+    /// As [`Self::ends_with`], where the node may not have said a word so far.
+    fn ends_before_hello(mut self, frames: &[Frame<'_>]) {
         self.send(frames).unwrap_err();
         assert_eq!(self.node.drain(), []);
         assert!(!self.node.session.is_open());
@@ -132,7 +132,7 @@ impl Attack {
 
 #[test]
 fn the_hello_is_said_once() {
-    Attack::new().is_refused(&[Frame::Hello(Hello::current())]);
+    Attack::new().ends_with(&[Frame::Hello(Hello::current())]);
 }
 
 #[test]
@@ -145,12 +145,12 @@ fn peers_without_a_common_version_part_with_a_clear_word() {
 
 #[test]
 fn streams_are_opened_by_their_owner_in_rising_order() {
-    Attack::new().is_refused(&[open(2)]);
-    Attack::with_stream().is_refused(&[open(1)]);
+    Attack::new().ends_with(&[open(2)]);
+    Attack::with_stream().ends_with(&[open(1)]);
     let mut attack = Attack::new();
     attack.send(&[open(5)]).unwrap();
     attack.node.drain();
-    attack.is_refused(&[open(3)]);
+    attack.ends_with(&[open(3)]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn more_streams_than_allowed_are_not_served() {
         attack.send(&[open(2 * number + 1)]).unwrap();
     }
     attack.node.drain();
-    attack.is_refused(&[open(2 * MAX_STREAMS as u32 + 1)]);
+    attack.ends_with(&[open(2 * MAX_STREAMS as u32 + 1)]);
 }
 
 #[test]
@@ -192,22 +192,22 @@ fn a_flood_of_pings_costs_one_answer() {
 
 #[test]
 fn a_pong_that_answers_nothing_is_refused() {
-    Attack::new().is_refused(&[Frame::Pong(1)]);
-    Attack::new().is_refused(&[Frame::Pong(0)]);
+    Attack::new().ends_with(&[Frame::Pong(1)]);
+    Attack::new().ends_with(&[Frame::Pong(0)]);
 }
 
 #[test]
 fn data_needs_an_open_stream() {
-    Attack::new().is_refused(&[data(1, b"x")]);
-    Attack::new().is_refused(&[data(2, b"x")]);
+    Attack::new().ends_with(&[data(1, b"x")]);
+    Attack::new().ends_with(&[data(2, b"x")]);
     let mut attack = Attack::with_stream();
     attack.send(&[fin(1, 0)]).unwrap();
     attack.node.drain();
-    attack.is_refused(&[data(1, b"late")]);
+    attack.ends_with(&[data(1, b"late")]);
     let mut attack = Attack::with_stream();
     attack.send(&[reset(1)]).unwrap();
     attack.node.drain();
-    attack.is_refused(&[data(1, b"late")]);
+    attack.ends_with(&[data(1, b"late")]);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn an_end_that_hides_lost_bytes_is_noticed() {
     let mut attack = Attack::with_stream();
     attack.send(&[data(1, b"hello"), fin(1, 5)]).unwrap();
     assert_eq!(attack.node.drain().last(), Some(&Heard::Finished(stream(1))));
-    attack.is_refused(&[fin(1, 5)]);
+    attack.ends_with(&[fin(1, 5)]);
 }
 
 #[test]
@@ -282,11 +282,11 @@ fn data_for_a_stream_that_was_reset_is_thrown_away_within_its_window() {
 
 #[test]
 fn a_credit_never_falls_and_never_overflows() {
-    Attack::with_stream().is_refused(&[credit(1, STREAM_WINDOW - 1)]);
-    Attack::with_stream().is_refused(&[credit(0, SESSION_WINDOW - 1)]);
-    Attack::with_stream().is_refused(&[credit(1, 1 << 53)]);
-    Attack::with_stream().is_refused(&[credit(0, u64::MAX)]);
-    Attack::with_stream().is_refused(&[credit(3, STREAM_WINDOW)]);
+    Attack::with_stream().ends_with(&[credit(1, STREAM_WINDOW - 1)]);
+    Attack::with_stream().ends_with(&[credit(0, SESSION_WINDOW - 1)]);
+    Attack::with_stream().ends_with(&[credit(1, 1 << 53)]);
+    Attack::with_stream().ends_with(&[credit(0, u64::MAX)]);
+    Attack::with_stream().ends_with(&[credit(3, STREAM_WINDOW)]);
     let mut attack = Attack::with_stream();
     attack.send(&[credit(1, STREAM_WINDOW), credit(0, (1 << 53) - 1)]).unwrap();
 }
@@ -321,7 +321,7 @@ fn credits_and_resets_that_cross_the_end_of_a_stream_do_no_harm() {
 #[test]
 fn an_answer_comes_from_whoever_was_asked() {
     let head = Frame::Head { stream: stream(1), head: ok() };
-    Attack::with_stream().is_refused(&[head]);
+    Attack::with_stream().ends_with(&[head]);
     // The node may ask as well; then the device owes a head, once, and first.
     let asked = || {
         let mut attack = Attack::new();
@@ -329,12 +329,12 @@ fn an_answer_comes_from_whoever_was_asked() {
         assert_eq!(number, stream(2));
         attack
     };
-    asked().is_refused(&[data(2, b"x")]);
-    asked().is_refused(&[fin(2, 0)]);
+    asked().ends_with(&[data(2, b"x")]);
+    asked().ends_with(&[fin(2, 0)]);
     let mut attack = asked();
     attack.send(&[Frame::Head { stream: stream(2), head: ok() }]).unwrap();
     attack.node.drain();
-    attack.is_refused(&[Frame::Head { stream: stream(2), head: ok() }]);
+    attack.ends_with(&[Frame::Head { stream: stream(2), head: ok() }]);
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_goodbye_is_not_taken_back() {
     let mut attack = Attack::new();
     attack.send(&[go_away(4), go_away(4), go_away(2)]).unwrap();
     attack.node.drain();
-    attack.is_refused(&[go_away(4)]);
+    attack.ends_with(&[go_away(4)]);
 }
 
 #[test]
