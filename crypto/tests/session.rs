@@ -82,7 +82,12 @@ fn a_node_says_nothing_before_the_device_has_proved_itself() {
 fn a_revoked_device_is_told_so_inside_the_session() {
     let mut pair = Pair::new();
     pair.node.session.close(CloseCode::Revoked, "removed by ada");
-    assert!(!pair.node.session.is_over());
+    pair.node.session.transmit(pair.now, &mut pair.device.inbox, usize::MAX).unwrap();
+    assert!(pair.device.inbox.is_empty() && !pair.node.session.is_over(), "not before S3");
+    pair.device.session.open(get("/secret")).unwrap();
+    pair.device.session.transmit(pair.now, &mut pair.node.inbox, usize::MAX).unwrap();
+    assert_eq!(pair.node.read_all(pair.now), Err(SessionError::Closed(CloseCode::Revoked)));
+    assert_eq!(pair.node.drain(), [], "and nothing is acted upon");
     pair.node.session.transmit(pair.now, &mut pair.device.inbox, usize::MAX).unwrap();
     assert!(pair.node.session.is_over());
     pair.device.read_all(pair.now).unwrap();
@@ -182,6 +187,29 @@ fn many_streams_together_are_held_to_the_window_of_the_session() {
     pair.settle();
     assert!(pair.node.heard.contains(&Heard::Writable(None)));
     assert!(pair.node.session.writable(streams[19]) > 0);
+}
+
+#[test]
+fn readers_that_stand_still_do_not_stop_the_others() {
+    let mut pair = Pair::new();
+    let streams: Vec<_> = (0..12).map(|_| pair.device.session.open(get("/")).unwrap()).collect();
+    pair.settle();
+    for asked in &streams {
+        pair.node.session.answer(*asked, ok()).unwrap();
+    }
+    // Nobody reads the first eleven; the last is read at once, and goes on for ever.
+    for asked in &streams[..11] {
+        pair.node.session.write(*asked, Bytes::from(vec![1; STREAM_WINDOW as usize])).unwrap();
+    }
+    let mut read = 0;
+    for _ in 0..1000 {
+        let length = pair.node.session.writable(streams[11]).min(10_000) as usize;
+        pair.node.session.write(streams[11], Bytes::from(vec![2; length])).unwrap();
+        pair.settle();
+        pair.device.session.consumed(streams[11], length);
+        read += length;
+    }
+    assert_eq!(read, 10_000_000);
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl FromStr for HostName {
     fn from_str(text: &str) -> Result<Self, WireError> {
         bounded(text, "host name", Self::MAX)?;
         let is_address = text.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_string() == text);
-        let is_domain = text.split('.').all(|label| label.len() <= 63 && is_label(label));
+        let is_domain = text.split('.').all(|label| label.len() <= 63 && is_label(label))
+            && !ends_in_a_number(text);
         if !(is_address || is_domain) {
             return Err(WireError::invalid("host name", "it is not a lower-case DNS name"));
         }
@@ -119,6 +120,13 @@ fn bounded(text: &str, what: &'static str, limit: usize) -> Result<(), WireError
     }
 }
 
+/// What a URL parser takes for an IPv4 address, valid or not (WHATWG URL, "ends in a number").
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    let digits = last.strip_prefix("0x").filter(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    digits.is_some() || last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn is_label(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
@@ -127,13 +135,14 @@ fn is_label(text: &str) -> bool {
 }
 
 /// Characters that change how a line is shown without being seen: C0 and C1 controls, line and
-/// paragraph separators, bidirectional controls (UAX #9), zero-width and other default-ignorable
-/// format characters, and private-use noncharacters at the end of the planes.
+/// paragraph separators, bidirectional controls (UAX #9), zero-width spaces and other
+/// default-ignorable format characters, and the noncharacters at the end of the planes. Joiners
+/// and emoji presentation selectors stay: names in many scripts need them.
 pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
             0x00ad | 0x034f | 0x061c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f
-            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f
+            | 0x200b | 0x200e..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0d
             | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
             | 0xe0000..=0xe0fff)
         || u32::from(c) & 0xfffe == 0xfffe
@@ -163,7 +172,9 @@ mod tests {
         ] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?} was accepted");
         }
-        for good in ["ada", "Ada's laptop", "büro", "机器", "a<b>&amp;"] {
+        for good in
+            ["ada", "Ada's laptop", "büro", "می\u{200c}خواهم", "❤\u{fe0f}", "机器", "a<b>&amp;"]
+        {
             assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
         }
         assert!("x".repeat(64).parse::<Name>().is_ok());

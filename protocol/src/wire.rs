@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Decodes JSON of at most `limit` bytes.
+/// Decodes a JSON object of at most `limit` bytes, without space in front of it.
 ///
 /// # Errors
 /// [`WireError::TooLong`] before anything is parsed, [`WireError::Invalid`] for anything that is
@@ -187,6 +187,10 @@ pub(crate) fn json<'a, T: serde::Deserialize<'a>>(
 ) -> Result<T, WireError> {
     if bytes.len() > limit {
         return Err(WireError::TooLong { what, length: bytes.len(), limit });
+    }
+    // Otherwise an array with the fields in order would do as well, here and in no other language.
+    if bytes.first() != Some(&b'{') {
+        return Err(WireError::invalid(what, "it is not a JSON object"));
     }
     serde_json::from_slice(bytes)
         .map_err(|_| WireError::invalid(what, "its JSON is malformed or has the wrong shape"))

@@ -39,7 +39,8 @@ pub enum Event<'a> {
         /// The stream.
         stream: StreamId,
     },
-    /// The stream ended early; what arrived may be incomplete. It needs no answer.
+    /// The stream ended early, in both directions. Unless [`Event::Finished`] came before, what
+    /// arrived may be incomplete. It needs no answer.
     Reset {
         /// The stream.
         stream: StreamId,

@@ -25,13 +25,11 @@ pub const PAIRING_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PipeNumber(pub u64);
 
-/// What becomes of a pipe that arrives or goes on.
+/// What becomes of a pipe that has shown something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It may go on.
     Stay,
-    /// It may go on, and this other one is to be closed.
-    StayInsteadOf(PipeNumber),
     /// It is to be closed.
     Leave,
 }
@@ -73,21 +71,22 @@ impl Pipe {
 }
 
 impl Places {
-    /// A new pipe. When all open places are taken, the oldest that has shown nothing makes room.
-    pub fn arrive(&mut self, number: PipeNumber, now: Instant) -> Verdict {
+    /// A new pipe. When all open places are taken, the oldest that has shown nothing makes room,
+    /// and if all have shown something, the oldest of them: an S1 may be a replay, and whoever
+    /// replays it must not keep everybody else out. Returns the pipe that is to be closed.
+    pub fn arrive(&mut self, number: PipeNumber, now: Instant) -> Option<PipeNumber> {
         let is_open = |pipe: &Pipe| matches!(pipe.place, Place::Open | Place::OpenWithS1);
-        let mut verdict = Verdict::Stay;
-        if self.pipes.iter().filter(|pipe| is_open(pipe)).count() >= OPEN_PLACES {
-            let Some(oldest) = self.pipes.iter().position(|pipe| pipe.place == Place::Open) else {
-                return Verdict::Leave;
-            };
-            verdict = Verdict::StayInsteadOf(self.pipes.remove(oldest).number);
-        }
+        let oldest = |place| self.pipes.iter().position(|pipe| pipe.place == place);
+        let leaves = (self.pipes.iter().filter(|pipe| is_open(pipe)).count() >= OPEN_PLACES)
+            .then(|| oldest(Place::Open).or(oldest(Place::OpenWithS1)))
+            .flatten()
+            .map(|index| self.pipes.remove(index).number);
         self.pipes.push(Pipe { number, arrived: now, place: Place::Open });
-        verdict
+        leaves
     }
 
-    /// The pipe's preface asks for pairing; `is_live` says whether a code or link is.
+    /// The pipe's preface asks for pairing; `is_live` says whether a code or link is. A pipe that
+    /// must leave is told so with [`crate::pairing::wire::Refusal`] before it is closed.
     pub fn pair(&mut self, number: PipeNumber, is_live: bool) -> Verdict {
         let taken = self.pipes.iter().filter(|pipe| pipe.place == Place::Pairing).count();
         let allowed = is_live && taken < PAIRING_PLACES;
@@ -162,33 +161,35 @@ mod tests {
         let now = Instant::now();
         let mut places = Places::default();
         for number in 0..1000 {
-            assert_ne!(places.arrive(PipeNumber(number), now), Verdict::Leave);
+            places.arrive(PipeNumber(number), now);
         }
         let ours = PipeNumber(5000);
-        assert_eq!(places.arrive(ours, now), Verdict::StayInsteadOf(PipeNumber(968)));
+        assert_eq!(places.arrive(ours, now), Some(PipeNumber(968)));
         assert_eq!(places.show_s1(ours, device(1)), Verdict::Stay);
         for number in 6000..7000 {
-            assert_ne!(places.arrive(PipeNumber(number), now), Verdict::StayInsteadOf(ours));
+            assert_ne!(places.arrive(PipeNumber(number), now), Some(ours));
         }
         assert!(!places.expire(now + S1_WITHIN).contains(&ours));
         assert_eq!(places.expire(now + S3_WITHIN), [ours]);
     }
 
     #[test]
-    fn a_replayed_first_message_takes_two_of_the_known_places_and_no_more() {
+    fn a_first_message_replayed_without_end_locks_no_other_device_out() {
         let now = Instant::now();
         let mut places = Places::default();
-        for number in 0..40 {
-            if places.arrive(PipeNumber(number), now) == Verdict::Stay {
-                places.show_s1(PipeNumber(number), device(1));
-            }
+        for number in 0..1000 {
+            places.arrive(PipeNumber(number), now);
+            places.show_s1(PipeNumber(number), device(1));
         }
         let of_victim = places.pipes.iter().filter(|p| p.place == Place::Known(device(1))).count();
         assert_eq!(of_victim, PLACES_PER_DEVICE);
-        // All open places are now held by pipes with an S1: newcomers wait until those are late.
-        assert_eq!(places.arrive(PipeNumber(99), now), Verdict::Leave);
-        places.expire(now + S3_WITHIN);
-        assert_eq!(places.arrive(PipeNumber(99), now + S3_WITHIN), Verdict::Stay);
+        let ours = PipeNumber(5000);
+        assert_eq!(places.arrive(ours, now), Some(PipeNumber(968)), "the oldest replay goes");
+        assert_eq!(places.show_s1(ours, device(2)), Verdict::Stay);
+        for number in 6000..7000 {
+            assert_ne!(places.arrive(PipeNumber(number), now), Some(ours));
+            places.show_s1(PipeNumber(number), device(1));
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ impl Session {
             let Some((header, rest)) = rest.split_first_chunk_mut::<HEADER>() else { break };
             match &self.phase {
                 Phase::Open => {}
+                // A node that closes early still waits for the device to prove itself.
+                Phase::Closing { .. } if !self.greeting.proved => {}
                 Phase::Closing { error, .. } | Phase::Over(error) => return Err(error.clone()),
             }
             let result = match ciphertext_length(*header) {
@@ -63,8 +65,15 @@ impl Session {
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<(), SessionError> {
         let plaintext = self.opener.open(ciphertext)?;
+        self.greeting.proved = true;
+        if let Phase::Closing { error, .. } = &self.phase {
+            return Err(error.clone());
+        }
         for frame in Frames::new(plaintext) {
             self.receive_frame(now, frame?, on_event)?;
+            if let Phase::Closing { error, .. } = &self.phase {
+                return Err(error.clone());
+            }
         }
         Ok(())
     }

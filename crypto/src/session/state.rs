@@ -86,11 +86,15 @@ pub(super) enum Phase {
     Over(SessionError),
 }
 
-/// The two HELLOs.
-#[derive(Debug)]
+/// What has passed of the beginning.
+#[derive(Debug, Default)]
 pub(super) struct Greeting {
+    /// Our HELLO was sent.
     pub(super) sent: bool,
+    /// The peer's HELLO arrived.
     pub(super) received: bool,
+    /// A record of the peer opened: it has the keys.
+    pub(super) proved: bool,
 }
 
 /// One value for our streams, one for the peer's.
@@ -116,7 +120,7 @@ impl Session {
             sealer: Sealer::new(keys.send),
             opener: Opener::new(keys.receive),
             phase: Phase::Open,
-            greeting: Greeting { sent: false, received: false },
+            greeting: Greeting::default(),
             streams: HashMap::new(),
             open: PerSide::default(),
             last: PerSide::default(),
@@ -164,7 +168,7 @@ impl Session {
         self.open.ours += 1;
         self.insert(stream, Stream::opened_by_us());
         self.bound_control();
-        Ok(stream)
+        if self.is_open() { Ok(stream) } else { Err(OpenError::Closed) }
     }
 
     /// Answers a stream that the peer opened.
@@ -181,7 +185,7 @@ impl Session {
             return Err(error.into());
         }
         self.bound_control();
-        Ok(())
+        if self.is_open() { Ok(()) } else { Err(StreamError::Closed) }
     }
 
     /// How many bytes [`Self::write`] takes now. More after [`super::Event::Writable`] and, where
@@ -292,7 +296,7 @@ impl Session {
     }
 
     /// Ends the session: what waits to be sent is dropped, CLOSE is the last frame. `reason` is
-    /// cut to 256 bytes.
+    /// cut to 256 bytes. A node that closes before the device's first record says so after it.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         self.close_with(code, reason, SessionError::Closed(code));
     }
@@ -357,10 +361,12 @@ impl Session {
     pub(super) fn fail(&mut self, error: SessionError) {
         let code = match &error {
             // Whoever altered the bytes would read the answer; the peer sees the pipe end.
-            SessionError::Cipher(_) | SessionError::Truncated | SessionError::Closed(_) => {
+            SessionError::Cipher(_) | SessionError::Truncated => {
                 self.phase = Phase::Over(error);
                 return;
             }
+            // One side has closed it already.
+            SessionError::Closed(_) => return,
             SessionError::Version { .. } => CloseCode::Version,
             SessionError::Overload => CloseCode::Overload,
             SessionError::Wire(_)

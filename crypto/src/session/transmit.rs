@@ -48,7 +48,7 @@ impl Session {
     fn has_something_to_say(&self, now: Instant) -> bool {
         match &self.phase {
             Phase::Open => {
-                self.may_greet()
+                self.may_speak()
                     && (!self.greeting.sent
                         || self.control_sent < self.control.len()
                         || self.pong.is_some()
@@ -57,14 +57,14 @@ impl Session {
                         || !self.ready.is_empty()
                         || self.is_key_old(now))
             }
-            Phase::Closing { frame, .. } => frame.is_some(),
+            Phase::Closing { frame, .. } => frame.is_some() && self.may_speak(),
             Phase::Over(_) => false,
         }
     }
 
     /// A node says nothing before the device has proved itself with its first record.
-    fn may_greet(&self) -> bool {
-        self.side == Side::Device || self.greeting.received
+    fn may_speak(&self) -> bool {
+        self.side == Side::Device || self.greeting.proved
     }
 
     fn is_key_old(&self, now: Instant) -> bool {
@@ -98,8 +98,11 @@ impl Session {
     fn put_control(&mut self, out: &mut Vec<u8>, end: usize) {
         while let Some(frame) = self.control.get(self.control_sent..).and_then(first_frame) {
             if out.len() + frame.len() > end {
-                self.control.drain(..self.control_sent);
-                self.control_sent = 0;
+                // Moved only when half of it is gone, so that a long queue is moved few times.
+                if self.control_sent > self.control.len() / 2 {
+                    self.control.drain(..self.control_sent);
+                    self.control_sent = 0;
+                }
                 return;
             }
             out.extend_from_slice(frame);
@@ -111,7 +114,7 @@ impl Session {
 
     fn put_credits(&mut self, out: &mut Vec<u8>, end: usize) -> Result<(), SessionError> {
         // A frame waits its turn behind the control frames that were queued before it.
-        if !self.control.is_empty() {
+        if self.control_sent < self.control.len() {
             return Ok(());
         }
         let fits = |out: &Vec<u8>| out.len() + NUMBER_FRAME <= end;
@@ -145,7 +148,7 @@ impl Session {
         start: usize,
         end: usize,
     ) -> Result<(), SessionError> {
-        if !self.control.is_empty() {
+        if self.control_sent < self.control.len() {
             return Ok(());
         }
         let Some(stream) = self.ready.pop_front() else { return Ok(()) };

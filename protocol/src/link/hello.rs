@@ -1,13 +1,13 @@
 //! The first bytes on a link's control stream: which of its names the node believes the relay has.
 
-use super::Progress;
-use crate::{HostName, PROTOCOL_VERSION, WireError, wire::Reader};
+use super::{Progress, Purpose};
+use crate::{HostName, WireError, wire::Reader};
 
 const WHAT: &str = "link hello";
-const HEADER: usize = 2;
+const HEADER: usize = Purpose::SIZE + 1;
 
 /// Sent in clear by a node before the first message of the login handshake, whose prologue
-/// contains the same host: `version u8 = 1 | length u8 | host`.
+/// contains the same host: `version u8 = 1 | purpose u8 = 1 | length u8 | host`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkHello {
     /// The relay's domain as the join link has it. A relay serves only its configured names.
@@ -22,7 +22,8 @@ impl LinkHello {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let host = self.host.as_str().as_bytes();
         let length = u8::try_from(host.len()).unwrap_or(u8::MAX);
-        out.extend_from_slice(&[PROTOCOL_VERSION, length]);
+        out.extend_from_slice(&Purpose::Link.encode());
+        out.push(length);
         out.extend_from_slice(host);
     }
 
@@ -30,16 +31,17 @@ impl LinkHello {
     ///
     /// # Errors
     /// [`WireError::Version`] as soon as the first byte is there, [`WireError::TooLong`] and
-    /// [`WireError::Invalid`] as soon as the second is, [`WireError::Invalid`] for a host that is
+    /// [`WireError::Invalid`] as soon as the length is, [`WireError::Invalid`] for a host that is
     /// no [`HostName`].
     pub fn decode(bytes: &[u8]) -> Result<Progress<Self>, WireError> {
-        let mut reader = Reader::new(bytes, WHAT);
-        let Ok(version) = reader.u8() else {
-            return Ok(Progress::Needs(HEADER));
-        };
-        if version != PROTOCOL_VERSION {
-            return Err(WireError::Version { what: WHAT, version, ours: PROTOCOL_VERSION });
+        match Purpose::peek(bytes)? {
+            Progress::Needs(more) => return Ok(Progress::Needs(more + 1)),
+            Progress::Whole { value: Purpose::Link, .. } => {}
+            Progress::Whole { value: Purpose::Pipe, .. } => {
+                return Err(WireError::invalid(WHAT, "the stream is for a pipe"));
+            }
         }
+        let mut reader = Reader::new(bytes.get(Purpose::SIZE..).unwrap_or_default(), WHAT);
         let Ok(length) = reader.u8().map(usize::from) else {
             return Ok(Progress::Needs(1));
         };
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_hello_stay_what_they_are() {
-        assert_eq!(bytes(&hello("relay.example")), b"\x01\x0drelay.example");
+        assert_eq!(bytes(&hello("relay.example")), b"\x01\x01\x0drelay.example");
     }
 
     #[test]
@@ -91,16 +93,16 @@ mod tests {
     #[test]
     fn a_relay_learns_at_the_first_byte_that_a_node_is_too_new() {
         assert!(matches!(LinkHello::decode(&[2]), Err(WireError::Version { version: 2, .. })));
-        assert!(LinkHello::decode(&[1, 0]).is_err());
-        assert!(matches!(LinkHello::decode(&[1, 254]), Err(WireError::TooLong { .. })));
-        assert!(LinkHello::decode(b"\x01\x05Relay").is_err());
-        assert!(LinkHello::decode(b"\x01\x02\xff\xff").is_err());
+        assert!(LinkHello::decode(&[1, 1, 0]).is_err());
+        assert!(matches!(LinkHello::decode(&[1, 1, 254]), Err(WireError::TooLong { .. })));
+        assert!(LinkHello::decode(b"\x01\x01\x05Relay").is_err());
+        assert!(LinkHello::decode(b"\x01\x01\x02\xff\xff").is_err());
     }
 
     proptest! {
         #[test]
         fn reading_exactly_what_is_needed_never_takes_a_byte_of_the_handshake(
-            host in "[a-z0-9]{1,20}(\\.[a-z0-9]{1,20}){0,5}",
+            host in "([a-z0-9]{1,20}\\.){0,5}[a-z]{1,20}",
             handshake in vec(any::<u8>(), 0..64),
         ) {
             let sent = hello(&host);

@@ -5,12 +5,14 @@ pub mod hello;
 pub mod login;
 pub mod message;
 pub mod pipe;
+pub mod purpose;
 pub mod token;
 
 pub use hello::LinkHello;
 pub use login::{DenialReason, Denied, Login, Welcome};
 pub use message::LinkMessage;
 pub use pipe::{PipeReply, PipeRequest};
+pub use purpose::{LinkReply, Purpose};
 pub use token::EnrolmentToken;
 
 use crate::WireError;

@@ -1,12 +1,12 @@
 //! How a native client asks a relay for a pipe to a machine, and what the relay answers. Both are
 //! in clear and prove nothing: who is at the other end of the pipe, the session's handshake says.
 
-use super::Progress;
-use crate::{MachineId, PROTOCOL_VERSION, WireError, wire::Reader};
+use super::{Progress, Purpose};
+use crate::{MachineId, WireError, wire::Reader};
 
 const WHAT: &str = "pipe request";
 
-/// The first bytes of a client on a new QUIC stream to the relay: `version u8 = 1 | mid16`.
+/// The first bytes of a client on a new QUIC stream to the relay: `version u8 = 1 | purpose u8 = 2 | mid16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PipeRequest {
     /// The machine that the client wants to reach.
@@ -15,11 +15,11 @@ pub struct PipeRequest {
 
 impl PipeRequest {
     /// The length on the wire, in bytes.
-    pub const SIZE: usize = 17;
+    pub const SIZE: usize = Purpose::SIZE + 16;
 
     /// Appends the request to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(PROTOCOL_VERSION);
+        out.extend_from_slice(&Purpose::Pipe.encode());
         out.extend_from_slice(self.machine.as_bytes());
     }
 
@@ -29,13 +29,14 @@ impl PipeRequest {
     /// [`WireError::Version`] as soon as the first byte is there; it is answered with
     /// [`PipeReply::Version`].
     pub fn decode(bytes: &[u8]) -> Result<Progress<Self>, WireError> {
-        let mut reader = Reader::new(bytes, WHAT);
-        let Ok(version) = reader.u8() else {
-            return Ok(Progress::Needs(Self::SIZE));
-        };
-        if version != PROTOCOL_VERSION {
-            return Err(WireError::Version { what: WHAT, version, ours: PROTOCOL_VERSION });
+        match Purpose::peek(bytes)? {
+            Progress::Needs(more) => return Ok(Progress::Needs(more + 16)),
+            Progress::Whole { value: Purpose::Pipe, .. } => {}
+            Progress::Whole { value: Purpose::Link, .. } => {
+                return Err(WireError::invalid(WHAT, "the stream is for a link"));
+            }
         }
+        let mut reader = Reader::new(bytes.get(Purpose::SIZE..).unwrap_or_default(), WHAT);
         let Ok(machine) = reader.array() else {
             return Ok(Progress::Needs(Self::SIZE.saturating_sub(bytes.len())));
         };
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_request_stay_what_they_are() {
         let machine = MachineId::from_bytes(*b"0123456789abcdef");
-        assert_eq!(bytes(PipeRequest { machine }), b"\x010123456789abcdef");
+        assert_eq!(bytes(PipeRequest { machine }), b"\x01\x020123456789abcdef");
         assert_eq!(bytes(PipeRequest { machine }).len(), PipeRequest::SIZE);
     }
 
@@ -196,10 +197,7 @@ mod tests {
                 Ok(Progress::Needs(more)) => {
                     prop_assert_eq!(input.len() + more, PipeRequest::SIZE);
                 }
-                Err(error) => {
-                    let version = input[0];
-                    prop_assert_eq!(error, WireError::Version { what: WHAT, version, ours: 1 });
-                }
+                Err(_) => prop_assert!(!input.starts_with(&Purpose::Pipe.encode())),
             }
         }
 

@@ -99,7 +99,7 @@ impl Open {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut open: Self = wire::json(bytes, "OPEN", MAX_HEAD)?;
         open.validate()?;
-        open.headers.retain(|(name, _)| !is_stripped(name));
+        open.headers.retain(|(name, _)| !is_about_hop(name) && !is_about_identity(name));
         Ok(open)
     }
 
@@ -125,9 +125,12 @@ impl Open {
 }
 
 impl Head {
+    /// Reads a HEAD. Fields that speak about a hop, or that would let one machine act upon the
+    /// origin from which all are reached, are dropped here.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let head: Self = wire::json(bytes, "HEAD", MAX_HEAD)?;
+        let mut head: Self = wire::json(bytes, "HEAD", MAX_HEAD)?;
         head.validate()?;
+        head.headers.retain(|(name, _)| !is_about_hop(name) && !is_about_origin(name));
         Ok(head)
     }
 
@@ -165,25 +168,24 @@ fn is_lower_token(byte: u8) -> bool {
         | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }
 
-/// Fields about one hop (RFC 9110 section 7.6.1) and fields by which a request could claim to be
-/// somebody else than the device whose session carries it.
-fn is_stripped(name: &str) -> bool {
+/// Fields about one hop (RFC 9110 section 7.6.1).
+fn is_about_hop(name: &str) -> bool {
     matches!(
         name,
-        "authorization"
-            | "connection"
-            | "cookie"
-            | "forwarded"
-            | "host"
-            | "keep-alive"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "via"
-            | "x-real-ip"
+        "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade" | "via"
     ) || name.starts_with("proxy-")
+}
+
+/// Fields by which a request could claim to be somebody else than the device whose session
+/// carries it.
+fn is_about_identity(name: &str) -> bool {
+    matches!(name, "authorization" | "cookie" | "forwarded" | "host" | "x-real-ip")
         || name.starts_with("x-forwarded-")
+}
+
+/// Fields by which an answer changes how a browser treats a whole origin.
+fn is_about_origin(name: &str) -> bool {
+    matches!(name, "alt-svc" | "clear-site-data" | "set-cookie" | "strict-transport-security")
 }
 
 #[cfg(test)]
@@ -217,6 +219,16 @@ mod tests {
         )
         .unwrap();
         assert_eq!(kept.headers, [("accept".to_owned(), "*/*".to_owned())]);
+        assert!(open(r#"["GET","/",[]]"#).is_err(), "an array is not an object");
+    }
+
+    #[test]
+    fn an_answer_cannot_touch_the_origin_that_it_shares_with_other_machines() {
+        let head = Head::decode(
+            br#"{"s":200,"h":[["set-cookie","a=b"],["etag","x"],["clear-site-data","*"],
+                ["connection","close"]]}"#,
+        );
+        assert_eq!(head.unwrap().headers, [("etag".to_owned(), "x".to_owned())]);
     }
 
     #[test]

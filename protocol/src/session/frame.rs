@@ -402,7 +402,7 @@ mod tests {
                     stream,
                     open: Open { method: "GET".into(), path: "/".into(), headers: vec![] },
                 },
-                "0201020304001b{\"m\":\"GET\",\"p\":\"/\",\"h\":[]}",
+                "0201020304001a{\"m\":\"GET\",\"p\":\"/\",\"h\":[]}",
             ),
             (
                 Frame::Head {
