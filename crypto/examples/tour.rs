@@ -19,7 +19,7 @@ use gantline_crypto::{
     session::{DeviceHandshake, Event, NodeHandshake, handshake},
 };
 use gantline_protocol::{
-    HostName, MachineId, Name, Role, Timestamp,
+    MachineId, Name, RelayAddress, Role, Timestamp,
     session::{CloseCode, Head, Open, PipeKind, Preface},
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
@@ -80,7 +80,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 struct Machine {
     key: StaticKey,
     name: Name,
-    relays: Vec<HostName>,
+    relays: Vec<RelayAddress>,
     desk: PairingDesk,
     book: DeviceBook,
 }
@@ -120,7 +120,7 @@ impl Machine {
                     pipe.write_all(&step.send)?;
                 }
                 Err(error) => {
-                    pipe.write_all(error.farewell())?;
+                    pipe.write_all(&[error.farewell().to_status()])?;
                     return Err(error.into());
                 }
             }

@@ -71,7 +71,7 @@ impl Device {
 /// What to do with the first message of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
-    /// Accept it with this secret and serve it; report [`DeviceBook::seen`] at its first record.
+    /// Accept it with this secret and serve it; report [`DeviceBook::seen`] at its HELLO.
     Serve(Device),
     /// Accept it with this secret and close the session at once with `revoked`.
     Revoked(Device),
@@ -103,13 +103,23 @@ impl DeviceBook {
         &self.devices
     }
 
-    /// Enters a device that was just paired. A device that pairs again replaces its old entry.
+    /// Whether one more device can be entered. Tombstones make room.
+    #[must_use]
+    pub fn has_room(&self, now: Timestamp) -> bool {
+        let stays = |device: &&Device| {
+            !device.is_forgotten(now) && !matches!(device.standing, Standing::Revoked { .. })
+        };
+        self.devices.iter().filter(stays).count() < MAX_DEVICES
+    }
+
+    /// Enters a device that was just paired. A device that pairs again keeps its old entry until
+    /// the first session with the new one, in case the grant never reached it.
     ///
     /// # Errors
     /// [`BookFull`] when 1,024 devices are remembered; the oldest tombstone makes room first.
     pub fn enter(&mut self, device: Device, now: Timestamp) -> Result<(), BookFull> {
         self.forget(now);
-        self.devices.retain(|other| other.key != device.key);
+        self.devices.retain(|other| other.key != device.key || other.standing != Standing::Pending);
         if self.devices.len() >= MAX_DEVICES {
             let revoked_at = |device: &Device| match device.standing {
                 Standing::Revoked { at } => Some(at),
@@ -128,38 +138,55 @@ impl DeviceBook {
         Ok(())
     }
 
-    /// Whom the static key in a session's first message belongs to.
+    /// Whom the static key in a session's first message belongs to. Of several entries of one
+    /// device the newest counts.
     #[must_use]
     pub fn admit(&self, key: &PublicKey, now: Timestamp) -> Admission {
-        let entry = self.devices.iter().find(|device| device.key == *key);
+        let entry =
+            self.devices.iter().rfind(|device| device.key == *key && !device.is_forgotten(now));
         match entry {
-            Some(device) if !device.is_forgotten(now) => match device.standing {
+            Some(device) => match device.standing {
                 Standing::Pending | Standing::Known { .. } => Admission::Serve(device.clone()),
                 Standing::Revoked { .. } => Admission::Revoked(device.clone()),
             },
-            _ => Admission::Unknown,
+            None => Admission::Unknown,
         }
     }
 
-    /// The device proved itself: its session's first record opened.
-    pub fn seen(&mut self, id: DeviceId, now: Timestamp) {
-        if let Some(device) = self.devices.iter_mut().find(|device| device.id == id)
-            && !matches!(device.standing, Standing::Revoked { .. })
-        {
-            device.standing = Standing::Known { last_seen: now };
+    /// The device proved itself: its session reported its HELLO. Returns the device's earlier
+    /// entries, which are gone: end their live sessions.
+    pub fn seen(&mut self, id: DeviceId, now: Timestamp) -> Vec<DeviceId> {
+        let Some(device) = self.devices.iter_mut().find(|device| device.id == id) else {
+            return Vec::new();
+        };
+        if matches!(device.standing, Standing::Revoked { .. }) {
+            return Vec::new();
         }
+        let was = std::mem::replace(&mut device.standing, Standing::Known { last_seen: now });
+        let key = device.key;
+        if was != Standing::Pending {
+            return Vec::new();
+        }
+        let is_earlier = |other: &Device| other.key == key && other.id != id;
+        let earlier = self.devices.iter().filter(|other| is_earlier(other)).map(|other| other.id);
+        let earlier = earlier.collect();
+        self.devices.retain(|other| !is_earlier(other));
+        earlier
     }
 
-    /// Removes a device: end its live sessions with `CLOSE revoked`, and later ones likewise.
-    /// Says whether there was such a device.
+    /// Removes a device, and a pending pairing of the same device with it: end its live sessions
+    /// with `CLOSE revoked`, and later ones likewise. Says whether there was such a device.
     pub fn revoke(&mut self, id: DeviceId, now: Timestamp) -> bool {
-        match self.devices.iter_mut().find(|device| device.id == id) {
-            Some(device) if !matches!(device.standing, Standing::Revoked { .. }) => {
-                device.standing = Standing::Revoked { at: now };
-                true
-            }
-            _ => false,
+        let Some(device) = self.devices.iter_mut().find(|device| device.id == id) else {
+            return false;
+        };
+        if matches!(device.standing, Standing::Revoked { .. }) {
+            return false;
         }
+        device.standing = Standing::Revoked { at: now };
+        let key = device.key;
+        self.devices.retain(|other| other.key != key || other.standing != Standing::Pending);
+        true
     }
 
     /// Drops what need not be remembered any longer; says whether anything was.
@@ -226,6 +253,31 @@ mod tests {
     }
 
     #[test]
+    fn pairing_again_costs_a_device_nothing_until_the_new_pairing_works() {
+        let mut book = DeviceBook::default();
+        book.enter(device(1), START).unwrap();
+        assert_eq!(book.seen(device(1).id, START), []);
+        let again = |number| Device { id: DeviceId::from_bytes([number; 16]), ..device(1) };
+        let admitted =
+            |book: &DeviceBook, after| match book.admit(&device(1).key, START.after(after)) {
+                Admission::Serve(device) => device.id,
+                other => panic!("{other:?}"),
+            };
+        // The grant got lost: after ten minutes the old pairing is in force again.
+        book.enter(again(7), START).unwrap();
+        assert_eq!(admitted(&book, Duration::ZERO), again(7).id);
+        assert_eq!(admitted(&book, PENDING_FOR), device(1).id);
+        // The grant arrived: the first session replaces the old entry.
+        book.enter(again(8), START).unwrap();
+        assert_eq!(book.seen(again(8).id, START), [device(1).id]);
+        assert_eq!(admitted(&book, PENDING_FOR), again(8).id);
+        // Removing a device leaves no back door.
+        book.enter(again(9), START).unwrap();
+        assert!(book.revoke(again(8).id, START));
+        assert!(matches!(book.admit(&device(1).key, START), Admission::Revoked(_)));
+    }
+
+    #[test]
     fn a_clock_that_goes_back_forgets_nobody_early() {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
@@ -239,9 +291,11 @@ mod tests {
         for number in 0..MAX_DEVICES as u16 {
             book.enter(device(number), START).unwrap();
         }
+        assert!(!book.has_room(START));
         assert_eq!(book.enter(device(5000), START), Err(BookFull));
         assert_eq!(book.enter(device(3), START), Ok(()), "the same device again fits");
         book.revoke(device(9).id, START);
+        assert!(book.has_room(START));
         assert_eq!(book.enter(device(5000), START), Ok(()));
         assert_eq!(admitted(&book, 9, Duration::ZERO), "unknown", "the tombstone made room");
     }

@@ -18,7 +18,7 @@ use gantline_crypto::{
     },
     session::{DeviceHandshake, NodeHandshake},
 };
-use gantline_protocol::{HostName, Name, Role, Timestamp, session::Preface};
+use gantline_protocol::{Name, RelayAddress, Role, Timestamp, session::Preface};
 use support::{End, Heard, Pair, SeededRng, get};
 
 /// A machine that can be paired with.
@@ -26,7 +26,7 @@ struct Machine {
     rng: SeededRng,
     key: StaticKey,
     name: Name,
-    relays: Vec<HostName>,
+    relays: Vec<RelayAddress>,
     desk: PairingDesk,
     now: Now,
 }
@@ -38,7 +38,7 @@ impl Machine {
             key: StaticKey::generate(&mut rng),
             rng,
             name: "closet server".parse().unwrap(),
-            relays: vec!["relay.example".parse().unwrap(), "::1".parse().unwrap()],
+            relays: vec!["relay.example".parse().unwrap(), "[::1]:8443".parse().unwrap()],
             desk: PairingDesk::default(),
             now: Now { monotonic: Instant::now(), wall: Timestamp::from_millis(1_800_000_000_000) },
         }
@@ -147,7 +147,7 @@ fn run(
                     }
                 }
                 Err(error) => {
-                    to_device.extend(carry(error.farewell().to_vec()));
+                    to_device.extend(carry(vec![error.farewell().to_status()]));
                     enrolled = Err(error);
                 }
             }
@@ -319,6 +319,36 @@ fn runs_that_are_broken_off_burn_the_code_after_ten() {
     let outcome = pair_by_code(&mut Phone::new(2), &mut machine, &mut attempts);
     assert_eq!(outcome.device, Err(PairingError::Refused(Refusal::NotOpen)));
     assert!(!machine.desk.has_live_code(machine.now.monotonic));
+}
+
+#[test]
+fn a_stranger_who_knocks_once_too_often_does_not_disturb_the_last_run() {
+    let mut machine = Machine::new(1);
+    let mut attempts = machine.mint();
+    for _ in 1..RUNS {
+        machine.receive(&mut NodePairing::by_code(), &[7; 16]).unwrap();
+    }
+    let mut phone = Phone::new(2);
+    let (mut device, hello) = phone.by_code(&machine, &mut attempts).unwrap();
+    let mut node = NodePairing::by_code();
+    let mut to_node = hello[2..].to_vec();
+    let paired = loop {
+        let (mut to_device, _) = machine.receive(&mut node, &to_node).unwrap();
+        let stranger = machine.receive(&mut NodePairing::by_code(), &[8; 16]);
+        assert_eq!(stranger, Err(PairingError::NotOpen), "an eleventh run");
+        to_node.clear();
+        let mut done = None;
+        while device.needs() > 0 && to_device.len() >= device.needs() {
+            let part: Vec<u8> = to_device.drain(..device.needs()).collect();
+            let step = device.receive(&part, &mut phone.rng).unwrap();
+            to_node.extend(step.send);
+            done = step.done;
+        }
+        if let Some(paired) = done {
+            break paired;
+        }
+    };
+    assert_eq!(paired.node, *machine.key.public());
 }
 
 #[test]

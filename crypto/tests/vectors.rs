@@ -29,7 +29,7 @@ use gantline_login::{
     noise::{Handshake, Pattern, Setup},
 };
 use gantline_protocol::{
-    HostName, MachineId, Name, Role, Timestamp,
+    HostName, MachineId, Name, RelayAddress, Role, Timestamp,
     link::{self, LinkHello, LinkMessage, Login, Welcome},
     lv,
     session::{
@@ -212,7 +212,7 @@ fn login() {
             "node_static": hex(key.secret()), "node_public": hex(key.public().as_bytes()),
             "machine_id": key.public().machine_id(),
             "node_ephemeral": hex(node_ephemeral), "relay_ephemeral": hex(relay_ephemeral),
-            "hello": hex(hello), "l1": hex(l1), "l2": hex(l2),
+            "hello": hex(hello), "l1": hex(l1), "reply": "00", "l2": hex(l2),
             "messages": [
                 { "from": "node", "name": "LOGIN", "plaintext": hex(login), "sent": hex(l3) },
                 { "from": "relay", "name": "WELCOME", "plaintext": hex(welcome), "sent": hex(l4) },
@@ -232,7 +232,7 @@ struct PairingScene {
     device: StaticKey,
     node: StaticKey,
     names: (Name, Name),
-    relays: Vec<HostName>,
+    relays: Vec<RelayAddress>,
     desk: PairingDesk,
     now: Now,
     draws: Vec<(&'static str, Vec<u8>)>,
@@ -245,7 +245,7 @@ impl PairingScene {
             device: StaticKey::from_secret(&fixed32("device static")),
             node: StaticKey::from_secret(&fixed32("node static")),
             names: ("büro laptop".parse().unwrap(), "closet server".parse().unwrap()),
-            relays: vec!["relay.example".parse().unwrap(), "::1".parse().unwrap()],
+            relays: vec!["relay.example".parse().unwrap(), "[::1]:8443".parse().unwrap()],
             desk: PairingDesk::default(),
             now: Now { monotonic: Instant::now(), wall: Timestamp::from_millis(1_800_000_000_000) },
             draws: vec![

@@ -135,10 +135,10 @@ impl PairingDesk {
         &self.invitations
     }
 
-    /// Whether a code is live: pairing by code has places only then.
+    /// Whether a run may be begun with a code: pairing by code has places only then.
     #[must_use]
     pub fn has_live_code(&self, now: Instant) -> bool {
-        self.code.as_ref().is_some_and(|code| code.is_live(now))
+        self.code.as_ref().is_some_and(|code| code.is_live(now) && code.runs < RUNS)
     }
 
     /// Whether a link is live: pairing by link has places only then.
@@ -149,12 +149,11 @@ impl PairingDesk {
 
     /// Begins a run; counted whatever becomes of it.
     pub(super) fn begin(&mut self, now: Now) -> Result<(CodeRun, PairingCode), PairingError> {
-        let code =
-            self.code.as_mut().filter(|code| code.is_live(now.monotonic) && code.runs < RUNS);
-        let Some(code) = code else {
-            self.code = None;
-            return Err(PairingError::NotOpen);
-        };
+        let code = self
+            .code
+            .as_mut()
+            .filter(|code| code.is_live(now.monotonic) && code.runs < RUNS)
+            .ok_or(PairingError::NotOpen)?;
         code.runs += 1;
         Ok((CodeRun(code.number), code.code.clone()))
     }

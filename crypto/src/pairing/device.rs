@@ -5,7 +5,7 @@ use gantline_login::{
     noise::{Handshake, Pattern, Setup, Transport},
 };
 use gantline_protocol::{
-    DeviceId, HostName, MachineId, Name, Role,
+    DeviceId, MachineId, Name, RelayAddress, Role,
     session::{
         PipeKind, Preface,
         record::{HEADER, TAG, ciphertext_length},
@@ -40,7 +40,7 @@ pub struct Paired {
     /// What this device may do there.
     pub role: Role,
     /// The relays that reach the machine, at most eight.
-    pub relays: Vec<HostName>,
+    pub relays: Vec<RelayAddress>,
 }
 
 impl Paired {
@@ -59,6 +59,8 @@ pub struct DevicePairing {
     name: Name,
     secret: Secret,
     nonce: [u8; NONCE],
+    /// The status in front of the node's next message was read.
+    may_go_on: bool,
     state: State,
 }
 
@@ -70,14 +72,25 @@ enum Secret {
 
 #[derive(Debug)]
 enum State {
-    AwaitStatus,
     AwaitNonce,
     AwaitShare { sid: SessionNonce, cpace: Box<CPace> },
-    AwaitProofStatus { handshake: Box<Handshake> },
     AwaitProof { handshake: Box<Handshake> },
     AwaitGrantLength(Box<Confirmed>),
     AwaitGrant { confirmed: Box<Confirmed>, length: usize },
     Over,
+}
+
+impl State {
+    /// Whether the next bytes begin a message of the node, and so begin with a status.
+    const fn follows_status(&self) -> bool {
+        match self {
+            Self::AwaitNonce
+            | Self::AwaitShare { .. }
+            | Self::AwaitProof { .. }
+            | Self::AwaitGrantLength(_) => true,
+            Self::AwaitGrant { .. } | Self::Over => false,
+        }
+    }
 }
 
 /// The node has proved that it knows the code or link, and which machine it is.
@@ -130,7 +143,8 @@ impl DevicePairing {
             name: name.clone(),
             secret,
             nonce,
-            state: State::AwaitStatus,
+            may_go_on: false,
+            state: State::AwaitNonce,
         };
         let send = [Preface { kind: run.kind() }.encode().as_slice(), &nonce].concat();
         (run, send)
@@ -147,13 +161,13 @@ impl DevicePairing {
     #[must_use]
     pub const fn needs(&self) -> usize {
         match &self.state {
-            State::AwaitStatus | State::AwaitProofStatus { .. } => 1,
+            State::Over => 0,
+            State::AwaitGrant { length, .. } => *length,
+            state if !self.may_go_on && state.follows_status() => 1,
             State::AwaitNonce => NONCE,
             State::AwaitShare { .. } => SHARE,
             State::AwaitProof { .. } => P6,
             State::AwaitGrantLength(_) => HEADER,
-            State::AwaitGrant { length, .. } => *length,
-            State::Over => 0,
         }
     }
 
@@ -170,19 +184,17 @@ impl DevicePairing {
             self.state = State::Over;
         }
         let nothing_to_send = Ok(Step { send: Vec::new(), done: None });
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::AwaitStatus => {
-                go_on(message)?;
-                self.state = State::AwaitNonce;
-                nothing_to_send
+        if !std::mem::take(&mut self.may_go_on) && self.state.follows_status() {
+            if let Err(error) = go_on(message) {
+                self.state = State::Over;
+                return Err(error);
             }
+            self.may_go_on = true;
+            return nothing_to_send;
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
             State::AwaitNonce => self.receive_nonce(message, rng),
             State::AwaitShare { sid, cpace } => self.receive_share(message, &sid, &cpace, rng),
-            State::AwaitProofStatus { handshake } => {
-                go_on(message)?;
-                self.state = State::AwaitProof { handshake };
-                nothing_to_send
-            }
             State::AwaitProof { handshake } => self.receive_proof(message, *handshake),
             State::AwaitGrantLength(confirmed) => {
                 let header = message.try_into().map_err(|_| PairingError::Over)?;
@@ -249,7 +261,7 @@ impl DevicePairing {
         let mut handshake = Handshake::initiator(&setup, rng)?;
         handshake.mix_psk(0, psk)?;
         let p5 = handshake.write_exact::<P5>(&[])?;
-        self.state = State::AwaitProofStatus { handshake: Box::new(handshake) };
+        self.state = State::AwaitProof { handshake: Box::new(handshake) };
         Ok(Step { send: p5.to_vec(), done: None })
     }
 

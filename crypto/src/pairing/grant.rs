@@ -1,10 +1,10 @@
 //! P8: what a node gives a device that it has paired with.
 //!
-//! `device id 16 | secret 32 | role u8 | count u8 | count × (length u8 | relay host)`, then zeros
-//! to the next step of a record's padding.
+//! `device id 16 | secret 32 | role u8 | count u8 | count × (length u16 | relay address)`, then
+//! zeros to the next step of a record's padding.
 
 use gantline_protocol::{
-    DeviceId, HostName, Role, WireError,
+    DeviceId, RelayAddress, Role, WireError,
     session::record::{is_padded, padded},
     wire::Reader,
 };
@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::Psk;
 
-/// Relay hosts that a grant can name.
+/// Relays that a grant can name.
 pub(super) const MAX_RELAYS: usize = 8;
 /// The longest grant, padded.
-pub(super) const MAX_GRANT: usize = padded(50 + MAX_RELAYS * (1 + HostName::MAX));
+pub(super) const MAX_GRANT: usize = padded(50 + MAX_RELAYS * (2 + RelayAddress::MAX));
 
 /// A pairing's result as it travels.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Grant {
     pub(super) device: DeviceId,
     pub(super) psk: Psk,
     pub(super) role: Role,
-    pub(super) relays: Vec<HostName>,
+    pub(super) relays: Vec<RelayAddress>,
 }
 
 impl Grant {
@@ -36,9 +36,10 @@ impl Grant {
         out.push(self.role.to_byte());
         out.push(u8::try_from(relays.len()).unwrap_or(u8::MAX));
         for relay in relays {
-            let text = relay.as_str().as_bytes();
-            out.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-            out.extend_from_slice(text);
+            let text = relay.to_string();
+            let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(text.as_bytes());
         }
         let length = padded(out.len());
         out.resize(length, 0);
@@ -61,7 +62,7 @@ impl Grant {
         }
         let mut relays = Vec::with_capacity(count);
         for _ in 0..count {
-            let length = usize::from(reader.u8()?);
+            let length = usize::from(reader.u16()?);
             let text = std::str::from_utf8(reader.bytes(length)?)
                 .map_err(|_| invalid("a relay is not UTF-8"))?;
             relays.push(text.parse()?);
@@ -75,6 +76,7 @@ impl Grant {
 
 #[cfg(test)]
 mod tests {
+    use gantline_protocol::{HostName, SpkiPin};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -102,7 +104,12 @@ mod tests {
     #[test]
     fn the_longest_grant_fits_its_bound() {
         let host = [&"a".repeat(63); 4].map(String::as_str).join(".");
-        let relays = vec![host[..HostName::MAX].parse().unwrap(); 12];
+        let longest = RelayAddress {
+            host: host[..HostName::MAX].parse().unwrap(),
+            port: 65_535,
+            pin: Some(SpkiPin([0xff; 32])),
+        };
+        let relays = vec![longest; 12];
         let grant = Grant {
             device: DeviceId::from_bytes([1; 16]),
             psk: Psk::from_bytes([2; 32]),

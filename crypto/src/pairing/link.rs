@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::BASE64URL_NOPAD;
-use gantline_protocol::{HostName, MachineId, WireError};
+use gantline_protocol::{MachineId, RelayAddress, WireError};
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -48,7 +48,7 @@ impl fmt::Debug for LinkToken {
     }
 }
 
-/// The fragment of a pairing link: `1.<machine id>.<token>.<relay host>`, the token as base64url
+/// The fragment of a pairing link: `1.<machine id>.<token>.<relay address>`, the token as base64url
 /// without padding (RFC 4648 section 5). A fragment is never sent to a server; whoever opens the
 /// page clears it at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +58,12 @@ pub struct PairingLink {
     /// The secret.
     pub token: LinkToken,
     /// The relay that reaches the machine.
-    pub relay: HostName,
+    pub relay: RelayAddress,
 }
 
 impl PairingLink {
     /// The greatest length of a fragment, in bytes.
-    pub const MAX: usize = 2 + MachineId::TEXT_LENGTH + 1 + 43 + 1 + HostName::MAX;
+    pub const MAX: usize = 2 + MachineId::TEXT_LENGTH + 1 + 43 + 1 + RelayAddress::MAX;
 
     /// The fragment, without `#`, for the person who is to carry it.
     #[must_use]
@@ -116,12 +116,12 @@ mod tests {
             let link = PairingLink {
                 machine: MachineId::from_bytes(machine),
                 token: LinkToken::from_bytes(token),
-                relay: "relay.example".parse().unwrap(),
+                relay: "relay.example:8443".parse().unwrap(),
             };
             prop_assert_eq!(link.reveal().parse::<PairingLink>(), Ok(link.clone()));
             let url = format!("https://relay.example/pair#{}", link.reveal());
             prop_assert_eq!(url.parse::<PairingLink>(), Ok(link.clone()));
-            for end in 0..link.reveal().len() - "relay.example".len() + 1 {
+            for end in 0..link.reveal().len() - "relay.example:8443".len() + 1 {
                 prop_assert!(link.reveal()[..end].parse::<PairingLink>().is_err());
             }
             let printed = format!("{link:?}");

@@ -58,17 +58,17 @@ pub enum PairingError {
 }
 
 impl PairingError {
-    /// What a node sends before it closes the pipe: one byte, or nothing.
+    /// What a node says in place of its next message before it closes the pipe; send its
+    /// [`wire::Refusal::to_status`].
     #[must_use]
-    pub fn farewell(&self) -> &'static [u8] {
+    pub const fn farewell(&self) -> wire::Refusal {
         match self {
-            Self::NotOpen => &[1],
-            Self::NotConfirmed => &[2],
-            Self::ForeignMachine
-            | Self::Refused(_)
-            | Self::AskForNewCode
-            | Self::Wire(_)
-            | Self::Over => &[],
+            Self::NotOpen => wire::Refusal::NotOpen,
+            Self::NotConfirmed => wire::Refusal::Wrong,
+            Self::Refused(refusal) => *refusal,
+            Self::ForeignMachine | Self::AskForNewCode | Self::Wire(_) | Self::Over => {
+                wire::Refusal::Broken
+            }
         }
     }
 }

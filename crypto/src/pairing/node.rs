@@ -4,7 +4,7 @@ use gantline_login::{
     StaticKey,
     noise::{Handshake, Pattern, Setup},
 };
-use gantline_protocol::{DeviceId, HostName, InvitationId, Name, session::PipeKind};
+use gantline_protocol::{DeviceId, InvitationId, Name, RelayAddress, session::PipeKind};
 use rand_core::CryptoRng;
 
 use super::{
@@ -28,11 +28,12 @@ pub struct NodeSide<'a> {
     /// Its name, for the person at the device.
     pub name: &'a Name,
     /// The relays that reach it; the first eight are passed on.
-    pub relays: &'a [HostName],
+    pub relays: &'a [RelayAddress],
 }
 
 /// The run's result at the node: enter this device into the [`crate::DeviceBook`] and store the
-/// book before sending the step's bytes. With a link, store the invitations as well.
+/// book before sending the step's bytes. With a link, store the invitations as well. Begin no run
+/// while the book has no room ([`crate::DeviceBook::has_room`]).
 pub type Enrolled = Device;
 
 /// The node's end of one run, from the bytes behind the preface on.
@@ -180,7 +181,7 @@ impl NodePairing {
         let psk = keys::code_psk(&sid, &isk, machine);
         let yb = *cpace.share();
         self.state = State::AwaitCodeProof { run, sid, psk, ya, yb };
-        Ok(Step { send: yb.to_vec(), done: None })
+        Ok(Step { send: [&[GO_ON], yb.as_slice()].concat(), done: None })
     }
 
     /// P5 doesn't say which link it was made with: it opens with the key of one of them.
@@ -263,6 +264,7 @@ fn grant(
     let mut sealed = grant.encode();
     let tag = transport.responder.seal(&mut sealed).map_err(|_| PairingError::NotConfirmed)?;
     let length = u16::try_from(sealed.len() + tag.len()).map_err(|_| PairingError::Over)?;
-    let send = [length.to_be_bytes().as_slice(), sealed.as_slice(), tag.as_slice()].concat();
+    let length = length.to_be_bytes();
+    let send = [&[GO_ON], length.as_slice(), sealed.as_slice(), tag.as_slice()].concat();
     Ok(Step { send, done: Some(device) })
 }

@@ -3,13 +3,13 @@
 //! ```text
 //!      by code                          by link
 //! P1   device → node   nonce 16        the same
-//! P2   node → device   status 1, nonce 16
+//! P2   node → device   status, nonce                  1 + 16
 //! P3   device → node   Ya 32           -
-//! P4   node → device   Yb 32           -
-//! P5   device → node   psk, e                        48
-//! P6   node → device   status 1; e, ee, s, es, name  1 + 160
-//! P7   device → node   s, se, name                   128
-//! P8   node → device   a record with the grant
+//! P4   node → device   status, Yb      -              1 + 32
+//! P5   device → node   psk, e                         48
+//! P6   node → device   status; e, ee, s, es, name     1 + 160
+//! P7   device → node   s, se, name                    128
+//! P8   node → device   status; a record with the grant
 //! ```
 
 use std::fmt;
@@ -40,15 +40,33 @@ pub enum Refusal {
     NotOpen,
     /// 2: the code or link isn't the right one.
     Wrong,
+    /// 3: as many pairings are under way as the machine bears, or it knows too many devices.
+    Busy,
+    /// 4: a message could not be read.
+    Broken,
     /// Any other number.
     Other(u8),
 }
 
 impl Refusal {
+    /// The byte that a node sends in place of its next message.
+    #[must_use]
+    pub const fn to_status(self) -> u8 {
+        match self {
+            Self::NotOpen => 1,
+            Self::Wrong => 2,
+            Self::Busy => 3,
+            Self::Broken => 4,
+            Self::Other(status) => status,
+        }
+    }
+
     pub(super) const fn from_status(status: u8) -> Self {
         match status {
             1 => Self::NotOpen,
             2 => Self::Wrong,
+            3 => Self::Busy,
+            4 => Self::Broken,
             other => Self::Other(other),
         }
     }
@@ -59,6 +77,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::NotOpen => f.write_str("no code or link is live there"),
             Self::Wrong => f.write_str("the code or link is not the right one"),
+            Self::Busy => f.write_str("it is too busy to pair at the moment"),
+            Self::Broken => f.write_str("it could not read a message"),
             Self::Other(number) => write!(f, "status {number}"),
         }
     }
