@@ -8,14 +8,14 @@
 pub mod cpace;
 pub mod devices;
 pub mod pairing;
-pub mod psk;
 pub mod safety;
+pub mod secret;
 pub mod session;
 
 pub use devices::{Admission, Device, DeviceBook};
 pub use gantline_login::{PublicKey, StaticKey};
-pub use psk::Psk;
 pub use safety::SafetyNumber;
+pub use secret::{LinkToken, Psk};
 pub use session::Session;
 
 /// The time as the node sees it: one clock for how long, one for when.

@@ -8,10 +8,10 @@ mod support;
 use std::time::{Duration, Instant};
 
 use gantline_crypto::{
-    Admission, DeviceBook, Now, StaticKey,
+    Admission, DeviceBook, LinkToken, Now, StaticKey,
     pairing::{
-        CodeAttempts, DevicePairing, Enrolled, LinkToken, NodePairing, Paired, PairingDesk,
-        PairingError, PairingLink,
+        CodeAttempts, DevicePairing, Enrolled, NodePairing, Paired, PairingDesk, PairingError,
+        PairingLink,
         desk::{CODE_FOR, RUNS},
         node::NodeSide,
         wire::Refusal,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use gantline_protocol::{InvitationId, Role, Timestamp};
 use rand_core::CryptoRng;
 
-use super::{LinkToken, PairingCode, PairingError};
-use crate::Now;
+use super::{PairingCode, PairingError};
+use crate::{LinkToken, Now};
 
 /// How long a code is live.
 pub const CODE_FOR: Duration = Duration::from_secs(120);

@@ -14,13 +14,13 @@ use gantline_protocol::{
 use rand_core::CryptoRng;
 
 use super::{
-    CodeAttempts, LinkToken, PairingCode, PairingError, PairingLink, Step,
+    CodeAttempts, PairingCode, PairingError, PairingLink, Step,
     grant::{Grant, MAX_GRANT},
     keys::{self, RunPsk, SessionNonce},
     wire::{GO_ON, NAME, NONCE, P5, P6, P7, Refusal, SHARE, decode_name, encode_name},
 };
 use crate::{
-    Psk, SafetyNumber,
+    LinkToken, Psk, SafetyNumber,
     cpace::{CPace, Party},
 };
 

@@ -5,8 +5,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{LinkToken, wire::NONCE};
-use crate::cpace::Isk;
+use super::wire::NONCE;
+use crate::{LinkToken, cpace::Isk};
 
 const CHANNEL_LABEL: &[u8] = b"gantline/pair/1";
 const NOISE_LABEL: &[u8] = b"gantline/pair-noise/1";

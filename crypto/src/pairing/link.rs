@@ -1,52 +1,13 @@
 //! The link, or QR code, that carries a pairing where a person can't type a code: also the
 //! invitation by which a machine is shared.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use data_encoding::BASE64URL_NOPAD;
 use gantline_protocol::{MachineId, RelayAddress, WireError};
-use rand_core::CryptoRng;
-use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-/// The secret in a link: 32 random bytes. Wiped when dropped, never printed by `Debug`.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct LinkToken([u8; 32]);
-
-impl LinkToken {
-    /// A new token.
-    pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut token = Self([0; 32]);
-        rng.fill_bytes(&mut token.0);
-        token
-    }
-
-    /// The token with these bytes, as it was stored.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for storing them. Keep them in files of mode 0600.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl PartialEq for LinkToken {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for LinkToken {}
-
-impl fmt::Debug for LinkToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LinkToken(..)")
-    }
-}
+use crate::LinkToken;
 
 /// The fragment of a pairing link: `1.<machine id>.<token>.<relay address>`, the token as base64url
 /// without padding (RFC 4648 section 5). A fragment is never sent to a server; whoever opens the

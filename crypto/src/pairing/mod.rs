@@ -16,7 +16,7 @@ pub mod wire;
 pub use code::{CodeAttempts, PairingCode};
 pub use desk::{Invitation, PairingDesk};
 pub use device::{DevicePairing, Paired};
-pub use link::{LinkToken, PairingLink};
+pub use link::PairingLink;
 pub use node::{Enrolled, NodePairing};
 
 use gantline_login::noise::HandshakeFailed;

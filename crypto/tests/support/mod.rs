@@ -91,6 +91,17 @@ impl Keys {
 
 /// Two ends of a fresh session.
 pub fn sessions(now: Instant) -> (Session, Session) {
+    let (device, s2, node) = shake_hands(now);
+    (device.finish(&s2, now).unwrap(), node)
+}
+
+/// A session's node end, and the keys of a device that may do with them what it likes.
+pub fn hostile_device(now: Instant) -> (SessionKeys, Session) {
+    let (device, s2, node) = shake_hands(now);
+    (device.into_keys(&s2).unwrap(), node)
+}
+
+fn shake_hands(now: Instant) -> (DeviceHandshake, [u8; handshake::S2], Session) {
     let mut rng = SeededRng::new(1);
     let keys = Keys::new(&mut rng);
     let (device, hello) =
@@ -98,19 +109,7 @@ pub fn sessions(now: Instant) -> (Session, Session) {
     let s1: [u8; handshake::S1] = hello[Preface::SIZE..].try_into().unwrap();
     let node = NodeHandshake::read(&keys.node, &s1, &mut rng).unwrap();
     let (node, s2) = node.accept(&keys.psk, now).unwrap();
-    (device.finish(&s2, now).unwrap(), node)
-}
-
-/// A session's node end, and the keys of a device that may do with them what it likes.
-pub fn hostile_device(now: Instant) -> (SessionKeys, Session) {
-    let mut rng = SeededRng::new(2);
-    let keys = Keys::new(&mut rng);
-    let (device, hello) =
-        DeviceHandshake::start(&keys.device, keys.node.public(), &keys.psk, &mut rng).unwrap();
-    let s1: [u8; handshake::S1] = hello[Preface::SIZE..].try_into().unwrap();
-    let node = NodeHandshake::read(&keys.node, &s1, &mut rng).unwrap();
-    let (node, s2) = node.accept(&keys.psk, now).unwrap();
-    (device.into_keys(&s2).unwrap(), node)
+    (device, s2, node)
 }
 
 /// An event that owns what it tells.
