@@ -152,6 +152,21 @@ fn bytes_that_a_reset_throws_away_do_not_use_up_the_session() {
 }
 
 #[test]
+fn bytes_that_a_reset_keeps_from_being_sent_do_not_use_up_the_session() {
+    let mut pair = Pair::new();
+    for _ in 0..(3 * SESSION_WINDOW / STREAM_WINDOW) {
+        let asked = pair.device.session.open(get("/")).unwrap();
+        pair.settle();
+        pair.node.session.answer(asked, ok()).unwrap();
+        let length = pair.node.session.writable(asked);
+        assert_eq!(length, STREAM_WINDOW);
+        pair.node.session.write(asked, Bytes::from(vec![1; length as usize])).unwrap();
+        pair.node.session.reset(asked, ResetCode::Cancelled);
+        pair.settle();
+    }
+}
+
+#[test]
 fn a_reader_that_stops_reading_stops_the_writer_at_its_window() {
     let (mut pair, asked) = Pair::with_stream();
     let window = pair.node.session.writable(asked);
