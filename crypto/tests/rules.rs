@@ -266,8 +266,15 @@ fn data_for_a_stream_that_was_reset_is_thrown_away_within_its_window() {
     let chunk = vec![1; 16_000];
     let mut attack = Attack::with_stream();
     attack.node.session.reset(stream(1), ResetCode::Cancelled);
-    let error = (0..1000).find_map(|_| attack.send(&[data(1, &chunk)]).err());
-    assert_eq!(error, Some(SessionError::Credit));
+    let mut sent = 0;
+    let error = loop {
+        match attack.send(&[data(1, &chunk)]) {
+            Ok(()) => sent += 16_000,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, SessionError::Credit);
+    assert!(sent <= STREAM_WINDOW, "{sent} bytes were let through");
     assert_eq!(attack.node.drain(), []);
 }
 
