@@ -49,7 +49,7 @@ fmt: ## format the code
 bench: ## benchmarks of handshakes and sessions
 	cargo bench -p gantline-crypto
 
-bars: ## the fault, load and attack tests at full size
+bars: ## the attack tests at full size
 	GANTLINE_TIER=bars $(HOSTILE)
 
 soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60

@@ -241,7 +241,7 @@ fn handshakes() {
         let accepted = [host.clone()];
         let (relay, l2) =
             LoginResponder::answer(&hello, &accepted, Some(&binding), &l1, &mut rng).unwrap();
-        black_box((node.finish(&l2).unwrap(), relay));
+        black_box((node.finish(l2[1..].try_into().unwrap()).unwrap(), relay));
     });
     rate("pairing by code (CPace, XXpsk0)", 300, || pair_by_code(&keys));
     rate("safety number", 300, || {

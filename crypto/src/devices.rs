@@ -174,19 +174,23 @@ impl DeviceBook {
         earlier
     }
 
-    /// Removes a device, and a pending pairing of the same device with it: end its live sessions
-    /// with `CLOSE revoked`, and later ones likewise. Says whether there was such a device.
-    pub fn revoke(&mut self, id: DeviceId, now: Timestamp) -> bool {
-        let Some(device) = self.devices.iter_mut().find(|device| device.id == id) else {
-            return false;
+    /// Removes a device with all its entries, whichever of them is named. Returns those that were
+    /// in force: end their live sessions with `CLOSE revoked`; later ones are ended likewise.
+    pub fn revoke(&mut self, id: DeviceId, now: Timestamp) -> Vec<DeviceId> {
+        let Some(key) = self.devices.iter().find(|device| device.id == id).map(|device| device.key)
+        else {
+            return Vec::new();
         };
-        if matches!(device.standing, Standing::Revoked { .. }) {
-            return false;
-        }
-        device.standing = Standing::Revoked { at: now };
-        let key = device.key;
-        self.devices.retain(|other| other.key != key || other.standing != Standing::Pending);
-        true
+        self.devices
+            .iter_mut()
+            .filter(|device| {
+                device.key == key && !matches!(device.standing, Standing::Revoked { .. })
+            })
+            .map(|device| {
+                device.standing = Standing::Revoked { at: now };
+                device.id
+            })
+            .collect()
     }
 
     /// Drops what need not be remembered any longer; says whether anything was.
@@ -244,8 +248,8 @@ mod tests {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
         book.seen(device(1).id, START);
-        assert!(book.revoke(device(1).id, START));
-        assert!(!book.revoke(device(1).id, START), "twice is once");
+        assert_eq!(book.revoke(device(1).id, START), [device(1).id]);
+        assert_eq!(book.revoke(device(1).id, START), [], "twice is once");
         book.seen(device(1).id, START);
         assert_eq!(admitted(&book, 1, Duration::ZERO), "revoked");
         assert_eq!(admitted(&book, 1, TOMBSTONE_FOR - MOMENT), "revoked");
@@ -272,9 +276,14 @@ mod tests {
         assert_eq!(book.seen(again(8).id, START), [device(1).id]);
         assert_eq!(admitted(&book, PENDING_FOR), again(8).id);
         // Removing a device leaves no back door.
-        book.enter(again(9), START).unwrap();
-        assert!(book.revoke(again(8).id, START));
-        assert!(matches!(book.admit(&device(1).key, START), Admission::Revoked(_)));
+        for named in [again(8).id, again(9).id] {
+            let mut book = DeviceBook::from_devices(book.devices().to_vec());
+            book.enter(again(9), START).unwrap();
+            assert_eq!(book.revoke(named, START), [again(8).id, again(9).id]);
+            assert!(matches!(book.admit(&device(1).key, START), Admission::Revoked(_)));
+            let later = START.after(PENDING_FOR);
+            assert!(matches!(book.admit(&device(1).key, later), Admission::Revoked(_)));
+        }
     }
 
     #[test]

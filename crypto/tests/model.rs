@@ -39,6 +39,8 @@ enum Step {
     /// Let so many bytes arrive.
     Deliver(Side, usize),
     Ping(Side),
+    /// Let the other side send further ahead.
+    Widen(Side, u64),
     Wait(u64),
 }
 
@@ -59,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (side(), size.clone()).prop_map(|(side, limit)| Step::Transmit(side, limit)),
         8 => (side(), size).prop_map(|(side, length)| Step::Deliver(side, length)),
         1 => side().prop_map(Step::Ping),
+        1 => (side(), 1..4u64).prop_map(|(side, times)| Step::Widen(side, times)),
         1 => (0..400u64).prop_map(Step::Wait),
     ]
 }
@@ -78,6 +81,8 @@ struct Actor {
     held: BTreeMap<StreamId, usize>,
     finished: BTreeSet<StreamId>,
     reset: BTreeSet<StreamId>,
+    /// How many times wider than at first our windows are.
+    windows: u64,
 }
 
 impl Actor {
@@ -91,6 +96,7 @@ impl Actor {
             held: BTreeMap::new(),
             finished: BTreeSet::new(),
             reset: BTreeSet::new(),
+            windows: 1,
         }
     }
 
@@ -124,8 +130,9 @@ impl Actor {
             }
         }
         let held: usize = self.held.values().sum();
-        assert!(held as u64 <= SESSION_WINDOW, "{held} bytes are held");
-        assert!(self.held.values().all(|held| *held as u64 <= STREAM_WINDOW));
+        assert!(held as u64 <= self.windows * SESSION_WINDOW, "{held} bytes are held");
+        let window = self.windows * STREAM_WINDOW;
+        assert!(self.held.values().all(|held| *held as u64 <= window));
     }
 
     fn consume(&mut self, mut length: usize) {
@@ -209,8 +216,10 @@ impl Model {
             }
             Step::Reset(side, which) => {
                 let (us, _) = self.ends(side);
-                if let Some(stream) = pick(&us.sending, which) {
+                let ours = us.sending.union(&us.unanswered).copied().collect();
+                if let Some(stream) = pick(&ours, which) {
                     us.sending.remove(&stream);
+                    us.unanswered.remove(&stream);
                     us.reset.insert(stream);
                     us.end.session.reset(stream, ResetCode::Cancelled);
                 }
@@ -240,6 +249,11 @@ impl Model {
                 us.hear();
             }
             Step::Ping(side) => self.ends(side).0.end.session.ping(now),
+            Step::Widen(side, times) => {
+                let (us, _) = self.ends(side);
+                us.windows = us.windows.max(times);
+                us.end.session.widen(us.windows * STREAM_WINDOW, us.windows * SESSION_WINDOW);
+            }
             Step::Wait(seconds) => {
                 self.now += Duration::from_secs(seconds);
                 for side in [Side::Device, Side::Node] {

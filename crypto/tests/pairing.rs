@@ -8,10 +8,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use gantline_crypto::{
-    Admission, DeviceBook, LinkToken, Now, StaticKey,
+    Admission, Device, DeviceBook, LinkToken, Now, StaticKey,
     pairing::{
-        CodeAttempts, DevicePairing, Enrolled, NodePairing, Paired, PairingDesk, PairingError,
-        PairingLink,
+        CodeAttempts, DevicePairing, NodePairing, Paired, PairingDesk, PairingError, PairingLink,
         desk::{CODE_FOR, RUNS},
         node::NodeSide,
         wire::Refusal,
@@ -69,7 +68,7 @@ impl Machine {
         &mut self,
         run: &mut NodePairing,
         message: &[u8],
-    ) -> Result<(Vec<u8>, Option<Enrolled>), PairingError> {
+    ) -> Result<(Vec<u8>, Option<Device>), PairingError> {
         let side = NodeSide { key: &self.key, name: &self.name, relays: &self.relays };
         run.receive(message, &side, &mut self.desk, self.now, &mut self.rng)
             .map(|step| (step.send, step.done))
@@ -107,7 +106,7 @@ impl Phone {
 #[derive(Debug)]
 struct Outcome {
     device: Result<Paired, PairingError>,
-    node: Result<Enrolled, PairingError>,
+    node: Result<Device, PairingError>,
     /// Bytes that passed, both ways.
     passed: usize,
 }
@@ -168,6 +167,9 @@ fn run(
     };
     Outcome { device: paired, node: enrolled, passed }
 }
+
+/// P8 of the machine here: status, length, 128 bytes, tag.
+const GRANT: usize = 1 + 2 + 128 + 16;
 
 fn honest(_: usize, byte: u8) -> u8 {
     byte
@@ -439,6 +441,8 @@ fn no_byte_of_a_pairing_can_be_altered() {
                     },
                 );
             assert!(outcome.device.is_err(), "byte {bent} was altered unnoticed");
+            let in_grant = bent >= whole - GRANT;
+            assert_eq!(outcome.node.is_ok(), in_grant, "byte {bent} before the grant");
         }
     }
     for bent in 0.. {

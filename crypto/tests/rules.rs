@@ -14,7 +14,7 @@ use gantline_protocol::session::{
     STREAM_WINDOW,
     record::{HEADER, MAX_PLAINTEXT, TAG},
 };
-use support::{End, Heard, get, hostile_device, ok, stream};
+use support::{End, Heard, get, hostile_device, hostile_node, ok, stream};
 
 /// A hostile device, and the node that it talks to.
 struct Attack {
@@ -132,6 +132,15 @@ fn peers_without_a_common_version_part_with_a_clear_word() {
     let error = attack.send(&[Frame::Hello(Hello { min: 7, max: 9, features: vec![] })]);
     assert_eq!(error, Err(SessionError::Version { min: 7, max: 9, ours: 1 }));
     assert!(attack.answers().last().unwrap().contains("Close { code: Version"));
+    // The same, noticed by a device.
+    let now = Instant::now();
+    let (keys, node) = hostile_node(now);
+    let (mut sealer, mut device) = (Sealer::new(keys.send), End::new(node));
+    let begun = sealer.begin(&mut device.inbox);
+    let hello = Hello { min: 2, max: 2, features: vec![] };
+    Frame::Hello(hello).encode(&mut device.inbox).unwrap();
+    sealer.seal(&mut device.inbox, begun, false).unwrap();
+    assert_eq!(device.read_all(now), Err(SessionError::Version { min: 2, max: 2, ours: 1 }));
 }
 
 #[test]

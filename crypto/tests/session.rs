@@ -98,6 +98,17 @@ fn a_revoked_device_is_told_so_inside_the_session() {
 }
 
 #[test]
+fn a_long_farewell_is_cut_between_characters() {
+    let mut pair = Pair::new();
+    pair.settle();
+    pair.device.drain();
+    pair.node.session.close(CloseCode::Internal, &"ü".repeat(200));
+    pair.node.session.transmit(pair.now, &mut pair.device.inbox, usize::MAX).unwrap();
+    pair.device.read_all(pair.now).unwrap();
+    assert_eq!(pair.device.drain(), [Heard::Closed(CloseCode::Internal, "ü".repeat(128))]);
+}
+
+#[test]
 fn a_connection_that_is_cut_off_is_never_taken_for_the_end() {
     let (mut pair, asked) = Pair::with_stream();
     pair.node.session.write(asked, Bytes::from_static(b"half of it")).unwrap();

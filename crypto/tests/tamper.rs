@@ -8,7 +8,10 @@ mod support;
 use std::time::Instant;
 
 use bytes::Bytes;
-use gantline_crypto::session::{DeviceHandshake, NodeHandshake, SessionError, handshake};
+use gantline_crypto::{
+    PublicKey,
+    session::{DeviceHandshake, NodeHandshake, SessionError, handshake},
+};
 use gantline_protocol::session::{Preface, record::HEADER};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use support::{End, Heard, Keys, Pair, SeededRng, get, ok};
@@ -208,6 +211,19 @@ fn a_relay_cannot_answer_for_the_node_or_knock_for_the_device() {
     assert_eq!(node.device(), keys.device.public());
     let (_, s2) = node.accept(&keys.psk, now).unwrap();
     assert!(device.finish(&s2, now).is_err());
+}
+
+#[test]
+fn keys_of_small_order_open_no_session() {
+    let now = Instant::now();
+    let mut rng = SeededRng::new(8);
+    let keys = Keys::new(&mut rng);
+    let zero = PublicKey::from_bytes([0; 32]);
+    assert!(DeviceHandshake::start(&keys.device, &zero, &keys.psk, &mut rng).is_err());
+    let (device, _) =
+        DeviceHandshake::start(&keys.device, keys.node.public(), &keys.psk, &mut rng).unwrap();
+    assert!(device.finish(&[0; handshake::S2], now).is_err());
+    assert!(NodeHandshake::read(&keys.node, &[0; handshake::S1], &mut rng).is_err());
 }
 
 #[test]

@@ -175,7 +175,8 @@ fn login() {
             &mut Script::new(&[&relay_ephemeral]),
         )
         .unwrap();
-        let mut node = node.finish(&l2).unwrap();
+        let (reply, l2) = l2.split_at(1);
+        let mut node = node.finish(l2.try_into().unwrap()).unwrap();
         let say = |message: &LinkMessage| {
             let mut plaintext = Vec::new();
             message.encode(&mut plaintext).unwrap();
@@ -212,7 +213,7 @@ fn login() {
             "node_static": hex(key.secret()), "node_public": hex(key.public().as_bytes()),
             "machine_id": key.public().machine_id(),
             "node_ephemeral": hex(node_ephemeral), "relay_ephemeral": hex(relay_ephemeral),
-            "hello": hex(hello), "l1": hex(l1), "reply": "00", "l2": hex(l2),
+            "hello": hex(hello), "l1": hex(l1), "reply": hex(reply), "l2": hex(l2),
             "messages": [
                 { "from": "node", "name": "LOGIN", "plaintext": hex(login), "sent": hex(l3) },
                 { "from": "relay", "name": "WELCOME", "plaintext": hex(welcome), "sent": hex(l4) },

@@ -4,7 +4,7 @@
 //! ```text
 //! node  → relay   LinkHello: version, host          in clear
 //! node  → relay   L1: e, s                          64 bytes
-//! relay → node    L2: e, ee, se                     48 bytes
+//! relay → node    LinkReply; L2: e, ee, se          1 + 48 bytes
 //! node  → relay   L3: LOGIN                         sealed; proves the node's key
 //! relay → node    L4: WELCOME or DENIED             sealed
 //! ```
@@ -14,7 +14,7 @@
 
 use gantline_protocol::{
     HostName, MachineId, WireError,
-    link::{LinkHello, LinkMessage, Login},
+    link::{LinkHello, LinkMessage, LinkReply, Login},
     lv,
 };
 use rand_core::CryptoRng;
@@ -59,6 +59,18 @@ pub enum LoginError {
     NotLogin,
 }
 
+impl LoginError {
+    /// What a relay answers to a hello that fails like this, if anything; then it ends the link.
+    #[must_use]
+    pub const fn reply(&self) -> Option<LinkReply> {
+        match self {
+            Self::Host(_) => Some(LinkReply::HostUnknown),
+            Self::Wire(WireError::Version { .. }) => Some(LinkReply::Version),
+            Self::Handshake(_) | Self::Channel(_) | Self::Wire(_) | Self::NotLogin => None,
+        }
+    }
+}
+
 /// The node's side, waiting for L2.
 #[derive(Debug)]
 pub struct LoginInitiator {
@@ -90,7 +102,7 @@ impl LoginInitiator {
         Ok((Self { handshake }, out))
     }
 
-    /// Reads L2. Then send LOGIN through the channel and read the relay's answer.
+    /// Reads L2, which follows [`LinkReply::GoOn`]. Then send LOGIN through the channel and read the relay's answer.
     ///
     /// # Errors
     /// [`LoginError::Handshake`] when L2 was altered, or the relay sees another TLS connection.
@@ -122,10 +134,11 @@ pub struct LoggedIn {
 }
 
 impl LoginResponder {
-    /// Answers a LinkHello and L1 with L2, the returned bytes. `accepted` are this relay's names.
+    /// Answers a LinkHello and L1 with the returned bytes: [`LinkReply::GoOn`] and L2. `accepted`
+    /// are this relay's names.
     ///
     /// # Errors
-    /// [`LoginError::Host`] for a name that isn't accepted, [`LoginError::Handshake`] for an L1
+    /// [`LoginError::Host`] for a name that isn't accepted (see [`LoginError::reply`]), [`LoginError::Handshake`] for an L1
     /// that isn't a handshake message.
     pub fn answer(
         hello: &LinkHello,
@@ -133,7 +146,7 @@ impl LoginResponder {
         binding: TlsBinding<'_>,
         l1: &[u8; L1],
         rng: &mut impl CryptoRng,
-    ) -> Result<(Self, [u8; L2]), LoginError> {
+    ) -> Result<(Self, [u8; 1 + L2]), LoginError> {
         if !accepted.contains(&hello.host) {
             return Err(LoginError::Host(hello.host.clone()));
         }
@@ -142,11 +155,13 @@ impl LoginResponder {
             Setup { pattern: Pattern::IN, prologue: &prologue, static_key: None, remote: None };
         let mut handshake = Handshake::responder(&setup, rng)?;
         handshake.read_exact::<0>(l1)?;
-        let l2 = handshake.write_exact(&[])?;
+        let l2 = handshake.write_exact::<L2>(&[])?;
+        let mut answer = [LinkReply::GoOn.to_byte(); 1 + L2];
+        answer[1..].copy_from_slice(&l2);
         let claimed = handshake.remote().ok_or(HandshakeFailed)?;
         let transport = handshake.split()?;
         let channel = ControlChannel::new(transport.responder, transport.initiator);
-        Ok((Self { claimed, channel }, l2))
+        Ok((Self { claimed, channel }, answer))
     }
 
     /// The key that the node claims. Good for rate limits; believe it after [`Self::confirm`].

@@ -167,11 +167,11 @@ impl Handshake {
         }
     }
 
-    /// Ends the handshake and gives its keys out; once.
+    /// Ends the handshake and gives its keys out.
     ///
     /// # Errors
     /// [`HandshakeFailed`] while messages are still to come.
-    pub fn split(&mut self) -> Result<Transport, HandshakeFailed> {
+    pub fn split(mut self) -> Result<Transport, HandshakeFailed> {
         let hash = self.hash().ok_or(HandshakeFailed)?;
         let (mut initiator, mut responder) = self.state.dangerously_get_raw_split();
         Ok(Transport {

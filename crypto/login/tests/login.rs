@@ -11,7 +11,7 @@ use gantline_login::{
 };
 use gantline_protocol::{
     HostName,
-    link::{self, LinkHello, LinkMessage, Login, Progress},
+    link::{self, LinkHello, LinkMessage, LinkReply, Login, Progress},
 };
 use rand_core::{TryCryptoRng, TryRng};
 
@@ -95,7 +95,7 @@ fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginErro
         panic!("the hello is not whole");
     };
     let l1: [u8; L1] = sent[length..length + L1].try_into().unwrap();
-    let (relay, mut l2) = LoginResponder::answer(
+    let (relay, mut answer) = LoginResponder::answer(
         &hello,
         &[host("relay.example"), host("other.example")],
         scene.relay_tls.as_ref(),
@@ -103,9 +103,12 @@ fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginErro
         &mut Counting(9),
     )?;
     if let Some(index) = bend.and_then(|index| index.checked_sub(sent.len())) {
-        l2[index] ^= 1;
+        answer[index] ^= 1;
     }
-    let mut channel = node.finish(&l2)?;
+    if LinkReply::from_byte(answer[0])? != LinkReply::GoOn {
+        return Err(LoginError::NotLogin);
+    }
+    let mut channel = node.finish(answer[1..].try_into().unwrap())?;
     let mut l3 = sealed(&mut channel, &encoded(&login()));
     Ok((channel, relay.confirm(&mut l3)?, key))
 }
@@ -126,14 +129,14 @@ fn a_login_cannot_be_carried_to_another_tls_connection_or_relay() {
     let unbound = Scene { relay_tls: None, ..HONEST };
     assert!(matches!(run(&unbound), Err(LoginError::Handshake(_))));
     let elsewhere = Scene { asked_for: "evil.example", ..HONEST };
-    assert!(matches!(run(&elsewhere), Err(LoginError::Host(_))));
+    assert_eq!(run(&elsewhere).unwrap_err().reply(), Some(LinkReply::HostUnknown));
     let behind_proxy = Scene { node_tls: None, relay_tls: None, ..HONEST };
     assert!(run(&behind_proxy).is_ok());
 }
 
 #[test]
 fn no_byte_of_the_login_can_be_altered() {
-    let bytes = 2 + "relay.example".len() + L1 + L2;
+    let bytes = 3 + "relay.example".len() + L1 + 1 + L2;
     for index in 0..bytes {
         assert!(run(&Scene { bend: Some(index), ..HONEST }).is_err(), "byte {index}");
     }
@@ -167,7 +170,7 @@ fn the_first_sealed_message_must_be_the_login() {
     let hello = LinkHello { host: relay_host.clone() };
     let (relay, l2) =
         LoginResponder::answer(&hello, &[relay_host], None, &l1, &mut Counting(9)).unwrap();
-    let mut channel = node.finish(&l2).unwrap();
+    let mut channel = node.finish(l2[1..].try_into().unwrap()).unwrap();
     let mut l3 = sealed(&mut channel, &encoded(&LinkMessage::Ping(1)));
     assert_eq!(relay.confirm(&mut l3).unwrap_err(), LoginError::NotLogin);
 }

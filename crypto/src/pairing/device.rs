@@ -16,7 +16,7 @@ use rand_core::CryptoRng;
 use super::{
     CodeAttempts, PairingCode, PairingError, PairingLink, Step,
     grant::{Grant, MAX_GRANT},
-    keys::{self, RunPsk, SessionNonce},
+    keys::{self, RunNonce, RunPsk},
     wire::{GO_ON, NAME, NONCE, P5, P6, P7, Refusal, SHARE, decode_name, encode_name},
 };
 use crate::{
@@ -73,7 +73,7 @@ enum Secret {
 #[derive(Debug)]
 enum State {
     AwaitNonce,
-    AwaitShare { sid: SessionNonce, cpace: Box<CPace> },
+    AwaitShare { sid: RunNonce, cpace: Box<CPace> },
     AwaitProof { handshake: Box<Handshake> },
     AwaitGrantLength(Box<Confirmed>),
     AwaitGrant { confirmed: Box<Confirmed>, length: usize },
@@ -216,7 +216,7 @@ impl DevicePairing {
         rng: &mut impl CryptoRng,
     ) -> Result<Step<Paired>, PairingError> {
         let node = message.try_into().map_err(|_| PairingError::Over)?;
-        let sid = keys::session_nonce(&self.nonce, node);
+        let sid = keys::run_nonce(&self.nonce, node);
         match &self.secret {
             Secret::Code(code) => {
                 let channel = keys::channel(self.machine);
@@ -235,7 +235,7 @@ impl DevicePairing {
     fn receive_share(
         &mut self,
         message: &[u8],
-        sid: &SessionNonce,
+        sid: &RunNonce,
         cpace: &CPace,
         rng: &mut impl CryptoRng,
     ) -> Result<Step<Paired>, PairingError> {

@@ -17,9 +17,9 @@ const LINK_PSK_LABEL: &[u8] = b"gantline/pair-link/1";
 pub(super) type RunPsk = Zeroizing<[u8; 32]>;
 
 /// Device nonce, node nonce.
-pub(super) type SessionNonce = [u8; 2 * NONCE];
+pub(super) type RunNonce = [u8; 2 * NONCE];
 
-pub(super) fn session_nonce(device: &[u8; NONCE], node: &[u8; NONCE]) -> SessionNonce {
+pub(super) fn run_nonce(device: &[u8; NONCE], node: &[u8; NONCE]) -> RunNonce {
     let mut sid = [0; 2 * NONCE];
     let (left, right) = sid.split_at_mut(NONCE);
     left.copy_from_slice(device);
@@ -36,18 +36,18 @@ pub(super) fn channel(machine: MachineId) -> Vec<u8> {
 pub(super) fn prologue(
     kind: PipeKind,
     machine: MachineId,
-    sid: &SessionNonce,
+    sid: &RunNonce,
     ya: &[u8],
     yb: &[u8],
 ) -> Vec<u8> {
     lv::concat(&[NOISE_LABEL, &[kind.to_byte()], machine.as_bytes(), sid, ya, yb])
 }
 
-pub(super) fn code_psk(sid: &SessionNonce, isk: &Isk, machine: MachineId) -> RunPsk {
+pub(super) fn code_psk(sid: &RunNonce, isk: &Isk, machine: MachineId) -> RunPsk {
     derive(sid, isk.as_bytes(), CODE_PSK_LABEL, machine)
 }
 
-pub(super) fn link_psk(sid: &SessionNonce, token: &LinkToken, machine: MachineId) -> RunPsk {
+pub(super) fn link_psk(sid: &RunNonce, token: &LinkToken, machine: MachineId) -> RunPsk {
     derive(sid, token.as_bytes(), LINK_PSK_LABEL, machine)
 }
 

@@ -17,7 +17,7 @@ pub use code::{CodeAttempts, PairingCode};
 pub use desk::{Invitation, PairingDesk};
 pub use device::{DevicePairing, Paired};
 pub use link::PairingLink;
-pub use node::{Enrolled, NodePairing};
+pub use node::NodePairing;
 
 use gantline_login::noise::HandshakeFailed;
 use gantline_protocol::WireError;

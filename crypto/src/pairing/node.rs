@@ -11,7 +11,7 @@ use super::{
     PairingDesk, PairingError, Step,
     desk::CodeRun,
     grant::Grant,
-    keys::{self, RunPsk, SessionNonce},
+    keys::{self, RunNonce, RunPsk},
     wire::{GO_ON, NAME, NONCE, P5, P6, P7, SHARE, decode_name, encode_name},
 };
 use crate::{
@@ -31,12 +31,10 @@ pub struct NodeSide<'a> {
     pub relays: &'a [RelayAddress],
 }
 
-/// The run's result at the node: enter this device into the [`crate::DeviceBook`] and store the
-/// book before sending the step's bytes. With a link, store the invitations as well. Begin no run
-/// while the book has no room ([`crate::DeviceBook::has_room`]).
-pub type Enrolled = Device;
-
-/// The node's end of one run, from the bytes behind the preface on.
+/// The node's end of one run, from the bytes behind the preface on. Its result is a pending
+/// [`Device`]: enter it into the [`crate::DeviceBook`] and store the book before sending the
+/// step's bytes. With a link, store the invitations as well. Begin no run while the book has no
+/// room ([`crate::DeviceBook::has_room`]).
 #[derive(Debug)]
 pub struct NodePairing {
     kind: PipeKind,
@@ -46,25 +44,10 @@ pub struct NodePairing {
 #[derive(Debug)]
 enum State {
     AwaitNonce,
-    AwaitShare {
-        run: CodeRun,
-        cpace_sid: SessionNonce,
-        code: super::PairingCode,
-    },
-    AwaitCodeProof {
-        run: CodeRun,
-        sid: SessionNonce,
-        psk: RunPsk,
-        ya: [u8; SHARE],
-        yb: [u8; SHARE],
-    },
-    AwaitLinkProof {
-        sid: SessionNonce,
-    },
-    AwaitDevice {
-        handshake: Box<Handshake>,
-        proof: Proof,
-    },
+    AwaitShare { run: CodeRun, cpace_sid: RunNonce, code: super::PairingCode },
+    AwaitCodeProof { run: CodeRun, sid: RunNonce, psk: RunPsk, ya: [u8; SHARE], yb: [u8; SHARE] },
+    AwaitLinkProof { sid: RunNonce },
+    AwaitDevice { handshake: Box<Handshake>, proof: Proof },
     Over,
 }
 
@@ -111,7 +94,7 @@ impl NodePairing {
         desk: &mut PairingDesk,
         now: Now,
         rng: &mut impl CryptoRng,
-    ) -> Result<Step<Enrolled>, PairingError> {
+    ) -> Result<Step<Device>, PairingError> {
         if message.len() != self.needs() {
             self.state = State::Over;
         }
@@ -148,11 +131,11 @@ impl NodePairing {
         desk: &mut PairingDesk,
         now: Now,
         rng: &mut impl CryptoRng,
-    ) -> Result<Step<Enrolled>, PairingError> {
+    ) -> Result<Step<Device>, PairingError> {
         let device = message.try_into().map_err(|_| PairingError::Over)?;
         let mut nonce = [0; NONCE];
         rng.fill_bytes(&mut nonce);
-        let sid = keys::session_nonce(device, &nonce);
+        let sid = keys::run_nonce(device, &nonce);
         self.state = match self.kind {
             PipeKind::PairByLink if desk.has_live_link(now.wall) => State::AwaitLinkProof { sid },
             PipeKind::PairByLink | PipeKind::Session => return Err(PairingError::NotOpen),
@@ -168,11 +151,11 @@ impl NodePairing {
         &mut self,
         message: &[u8],
         run: CodeRun,
-        sid: SessionNonce,
+        sid: RunNonce,
         code: &super::PairingCode,
         node: &NodeSide<'_>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Step<Enrolled>, PairingError> {
+    ) -> Result<Step<Device>, PairingError> {
         let ya: [u8; SHARE] = message.try_into().map_err(|_| PairingError::Over)?;
         let machine = node.key.public().machine_id();
         let channel = keys::channel(machine);
@@ -188,12 +171,12 @@ impl NodePairing {
     fn receive_link_proof(
         &mut self,
         message: &[u8],
-        sid: &SessionNonce,
+        sid: &RunNonce,
         node: &NodeSide<'_>,
         desk: &PairingDesk,
         now: Now,
         rng: &mut impl CryptoRng,
-    ) -> Result<Step<Enrolled>, PairingError> {
+    ) -> Result<Step<Device>, PairingError> {
         let machine = node.key.public().machine_id();
         let prologue = keys::prologue(self.kind, machine, sid, &[], &[]);
         for invitation in desk.live_links(now) {
@@ -210,7 +193,7 @@ impl NodePairing {
         mut handshake: Handshake,
         proof: Proof,
         node: &NodeSide<'_>,
-    ) -> Result<Step<Enrolled>, PairingError> {
+    ) -> Result<Step<Device>, PairingError> {
         let p6 = handshake.write_exact::<P6>(&encode_name(node.name))?;
         self.state = State::AwaitDevice { handshake: Box::new(handshake), proof };
         Ok(Step { send: [&[GO_ON], p6.as_slice()].concat(), done: None })
@@ -240,7 +223,7 @@ fn grant(
     desk: &mut PairingDesk,
     now: Now,
     rng: &mut impl CryptoRng,
-) -> Result<Step<Enrolled>, PairingError> {
+) -> Result<Step<Device>, PairingError> {
     let name = decode_name(&handshake.read_exact::<NAME>(p7)?)?;
     let key = handshake.remote().ok_or(PairingError::NotConfirmed)?;
     let mut transport = handshake.split()?;

@@ -87,11 +87,12 @@ impl ReceiveWindow {
 
     /// Whether a CREDIT is worth its bytes: it would give back half the window, or at least as
     /// much as the peer has left. Without the second, readers that stand still could hold so much
-    /// that the others never give half the window back, and everybody would wait.
+    /// that the others never give half the window back, and everybody would wait. A 64th of the
+    /// window is the least, so that a reader of single bytes does not cause a record for each.
     pub(super) fn is_due(&self) -> bool {
         let gain = self.next().saturating_sub(self.limit);
         let left = self.limit.saturating_sub(self.received);
-        gain > 0 && gain >= left.min(self.window / 2)
+        gain >= left.clamp((self.window / 64).max(1), (self.window / 2).max(1))
     }
 
     /// The limit to tell the peer now.
@@ -135,7 +136,7 @@ mod tests {
                 if receiver.is_due() {
                     sender.raise(receiver.grant()).unwrap();
                 }
-                if held < window {
+                if held < window - window / 64 {
                     prop_assert!(sender.available() > 0, "stuck although there is room");
                 }
             }

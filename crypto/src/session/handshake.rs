@@ -70,14 +70,8 @@ impl DeviceHandshake {
     ///
     /// # Errors
     /// [`HandshakeFailed`] when S2 was altered, or comes from a node with other secrets.
-    pub fn finish(mut self, s2: &[u8; S2], now: Instant) -> Result<Session, HandshakeFailed> {
-        Ok(Session::new(Side::Device, self.finish_keys(s2)?, now))
-    }
-
-    fn finish_keys(&mut self, s2: &[u8; S2]) -> Result<SessionKeys, HandshakeFailed> {
-        self.handshake.read_exact::<0>(s2)?;
-        let transport = self.handshake.split()?;
-        Ok(SessionKeys { send: transport.initiator, receive: transport.responder })
+    pub fn finish(self, s2: &[u8; S2], now: Instant) -> Result<Session, HandshakeFailed> {
+        Ok(Session::new(Side::Device, self.into_keys(s2)?, now))
     }
 
     /// Reads S2 and gives the keys out instead of a session: for tests that play a hostile peer.
@@ -86,7 +80,9 @@ impl DeviceHandshake {
     /// As [`Self::finish`].
     #[doc(hidden)]
     pub fn into_keys(mut self, s2: &[u8; S2]) -> Result<SessionKeys, HandshakeFailed> {
-        self.finish_keys(s2)
+        self.handshake.read_exact::<0>(s2)?;
+        let transport = self.handshake.split()?;
+        Ok(SessionKeys { send: transport.initiator, receive: transport.responder })
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use gantline_protocol::DeviceId;
 
+use crate::pairing::wire::Refusal;
+
 /// Places for pipes that have shown nothing yet.
 pub const OPEN_PLACES: usize = 32;
 /// Further places for pipes that have shown the first message of a known device.
@@ -30,6 +32,8 @@ pub struct PipeNumber(pub u64);
 pub enum Verdict {
     /// It may go on.
     Stay,
+    /// It may go on, and this other one is to be closed.
+    StayInsteadOf(PipeNumber),
     /// It is to be closed.
     Leave,
 }
@@ -52,7 +56,7 @@ enum Place {
     /// Nothing valid was shown yet.
     Open,
     /// A known device's S1 was shown, and all places for those were taken.
-    OpenWithS1,
+    OpenWithS1(DeviceId),
     /// A known device's S1 was shown.
     Known(DeviceId),
     /// A pairing is under way.
@@ -64,7 +68,7 @@ impl Pipe {
         self.arrived
             + match self.place {
                 Place::Open => S1_WITHIN,
-                Place::OpenWithS1 | Place::Known(_) => S3_WITHIN,
+                Place::OpenWithS1(_) | Place::Known(_) => S3_WITHIN,
                 Place::Pairing => PAIRING_WITHIN,
             }
     }
@@ -75,25 +79,51 @@ impl Places {
     /// and if all have shown something, the oldest of them: an S1 may be a replay, and whoever
     /// replays it must not keep everybody else out. Returns the pipe that is to be closed.
     pub fn arrive(&mut self, number: PipeNumber, now: Instant) -> Option<PipeNumber> {
-        let is_open = |pipe: &Pipe| matches!(pipe.place, Place::Open | Place::OpenWithS1);
-        let oldest = |place| self.pipes.iter().position(|pipe| pipe.place == place);
-        let leaves = (self.pipes.iter().filter(|pipe| is_open(pipe)).count() >= OPEN_PLACES)
-            .then(|| oldest(Place::Open).or(oldest(Place::OpenWithS1)))
-            .flatten()
-            .map(|index| self.pipes.remove(index).number);
+        let has_s1 = |place: &Place| matches!(place, Place::OpenWithS1(_));
+        let is_silent = |place: &Place| *place == Place::Open;
+        let is_open = |place: &Place| is_silent(place) || has_s1(place);
+        let leaves = (self.pipes.iter().filter(|pipe| is_open(&pipe.place)).count() >= OPEN_PLACES)
+            .then(|| self.remove_oldest(is_silent).or_else(|| self.remove_oldest(has_s1)))
+            .flatten();
         self.pipes.push(Pipe { number, arrived: now, place: Place::Open });
         leaves
     }
 
-    /// The pipe's preface asks for pairing; `is_live` says whether a code or link is. A pipe that
-    /// must leave is told so with [`crate::pairing::wire::Refusal`] before it is closed.
-    pub fn pair(&mut self, number: PipeNumber, is_live: bool) -> Verdict {
+    /// The pipe's preface asks for pairing; `is_live` says whether a code or link is.
+    ///
+    /// # Errors
+    /// What to tell the pipe before it is closed; it has no place any more.
+    pub fn pair(&mut self, number: PipeNumber, is_live: bool) -> Result<(), Refusal> {
         let taken = self.pipes.iter().filter(|pipe| pipe.place == Place::Pairing).count();
-        let allowed = is_live && taken < PAIRING_PLACES;
-        match self.pipes.iter_mut().find(|pipe| pipe.number == number) {
-            Some(pipe) if allowed && pipe.place == Place::Open => {
+        let pipe = self.pipes.iter_mut().find(|pipe| pipe.number == number);
+        let refusal = match pipe {
+            _ if !is_live => Refusal::NotOpen,
+            Some(pipe) if taken < PAIRING_PLACES && pipe.place == Place::Open => {
                 pipe.place = Place::Pairing;
-                Verdict::Stay
+                return Ok(());
+            }
+            _ => Refusal::Busy,
+        };
+        self.leave(number);
+        Err(refusal)
+    }
+
+    /// The pipe has shown a valid S1 of a known device (or of one that was revoked and is still
+    /// remembered). Where the places for known devices don't suffice it keeps its open place; a
+    /// device has two of those as well, and a third takes the place of the oldest.
+    pub fn show_s1(&mut self, number: PipeNumber, device: DeviceId) -> Verdict {
+        let count = |place: Place| self.pipes.iter().filter(|pipe| pipe.place == place).count();
+        let known = self.pipes.iter().filter(|pipe| matches!(pipe.place, Place::Known(_))).count();
+        let has_room = known < KNOWN_PLACES && count(Place::Known(device)) < PLACES_PER_DEVICE;
+        let is_crowded = !has_room && count(Place::OpenWithS1(device)) >= PLACES_PER_DEVICE;
+        match self.pipes.iter_mut().find(|pipe| pipe.number == number) {
+            Some(pipe) if pipe.place == Place::Open => {
+                let place = if has_room { Place::Known(device) } else { Place::OpenWithS1(device) };
+                pipe.place = place;
+                match is_crowded.then(|| self.remove_oldest(|other| *other == place)).flatten() {
+                    Some(oldest) => Verdict::StayInsteadOf(oldest),
+                    None => Verdict::Stay,
+                }
             }
             _ => {
                 self.leave(number);
@@ -102,28 +132,9 @@ impl Places {
         }
     }
 
-    /// The pipe has shown a valid S1 of a known device (or of one that was revoked and is still
-    /// remembered).
-    pub fn show_s1(&mut self, number: PipeNumber, device: DeviceId) -> Verdict {
-        let mut known = 0;
-        let mut of_device = 0;
-        for pipe in &self.pipes {
-            if let Place::Known(other) = pipe.place {
-                known += 1;
-                of_device += usize::from(other == device);
-            }
-        }
-        let has_room = known < KNOWN_PLACES && of_device < PLACES_PER_DEVICE;
-        match self.pipes.iter_mut().find(|pipe| pipe.number == number) {
-            Some(pipe) if pipe.place == Place::Open => {
-                pipe.place = if has_room { Place::Known(device) } else { Place::OpenWithS1 };
-                Verdict::Stay
-            }
-            _ => {
-                self.leave(number);
-                Verdict::Leave
-            }
-        }
+    fn remove_oldest(&mut self, which: impl Fn(&Place) -> bool) -> Option<PipeNumber> {
+        let index = self.pipes.iter().position(|pipe| which(&pipe.place))?;
+        Some(self.pipes.remove(index).number)
     }
 
     /// The pipe's handshake is through, or the pipe is gone: its place is free.
@@ -174,22 +185,23 @@ mod tests {
     }
 
     #[test]
-    fn a_first_message_replayed_without_end_locks_no_other_device_out() {
+    fn a_first_message_replayed_without_end_locks_nobody_else_out() {
         let now = Instant::now();
         let mut places = Places::default();
-        for number in 0..1000 {
-            places.arrive(PipeNumber(number), now);
-            places.show_s1(PipeNumber(number), device(1));
-        }
-        let of_victim = places.pipes.iter().filter(|p| p.place == Place::Known(device(1))).count();
-        assert_eq!(of_victim, PLACES_PER_DEVICE);
+        let replay = |places: &mut Places, numbers: std::ops::Range<u64>, spared: PipeNumber| {
+            for number in numbers.map(PipeNumber) {
+                assert_ne!(places.arrive(number, now), Some(spared));
+                assert_ne!(places.show_s1(number, device(1)), Verdict::StayInsteadOf(spared));
+            }
+        };
         let ours = PipeNumber(5000);
-        assert_eq!(places.arrive(ours, now), Some(PipeNumber(968)), "the oldest replay goes");
+        replay(&mut places, 0..1000, ours);
+        assert_eq!(places.pipes.len(), 2 * PLACES_PER_DEVICE, "more than its share");
+        // Ours is slow to show anything, and is left in peace.
+        places.arrive(ours, now);
+        replay(&mut places, 6000..7000, ours);
         assert_eq!(places.show_s1(ours, device(2)), Verdict::Stay);
-        for number in 6000..7000 {
-            assert_ne!(places.arrive(PipeNumber(number), now), Some(ours));
-            places.show_s1(PipeNumber(number), device(1));
-        }
+        replay(&mut places, 7000..8000, ours);
     }
 
     #[test]
@@ -197,15 +209,15 @@ mod tests {
         let now = Instant::now();
         let mut places = Places::default();
         places.arrive(PipeNumber(0), now);
-        assert_eq!(places.pair(PipeNumber(0), false), Verdict::Leave);
-        let stayed = (1..=10).filter(|number| {
-            places.arrive(PipeNumber(*number), now);
-            places.pair(PipeNumber(*number), true) == Verdict::Stay
+        assert_eq!(places.pair(PipeNumber(0), false), Err(Refusal::NotOpen));
+        let refused = (1..=10).filter_map(|number| {
+            places.arrive(PipeNumber(number), now);
+            places.pair(PipeNumber(number), true).err()
         });
-        assert_eq!(stayed.count(), PAIRING_PLACES);
+        assert_eq!(refused.collect::<Vec<_>>(), [Refusal::Busy; 10 - PAIRING_PLACES]);
         places.leave(PipeNumber(1));
         places.arrive(PipeNumber(11), now);
-        assert_eq!(places.pair(PipeNumber(11), true), Verdict::Stay);
+        assert_eq!(places.pair(PipeNumber(11), true), Ok(()));
     }
 
     proptest! {
@@ -220,7 +232,7 @@ mod tests {
                 match kind {
                     0 => { places.leave(number); places.arrive(number, now); }
                     1 => { places.show_s1(number, device(who)); }
-                    2 => { places.pair(number, who > 0); }
+                    2 => drop(places.pair(number, who > 0)),
                     _ => {
                         now += Duration::from_millis(pause);
                         places.expire(now);

@@ -14,7 +14,7 @@ use gantline_protocol::{
 use super::{
     Event, Session, SessionError,
     state::Phase,
-    stream::{Progress, Stream},
+    stream::{Direction, Stream},
 };
 
 impl Session {
@@ -100,12 +100,12 @@ impl Session {
             Frame::Head { stream, head } => {
                 let state = self.receiving(stream)?;
                 match state.receiving {
-                    Progress::Headless => {
-                        state.receiving = Progress::Flowing;
+                    Direction::Headless => {
+                        state.receiving = Direction::Flowing;
                         on_event(Event::Answered { stream, head });
                     }
-                    Progress::Discarding => {}
-                    Progress::Flowing | Progress::Finishing | Progress::Ended => {
+                    Direction::Discarding => {}
+                    Direction::Flowing | Direction::Finishing | Direction::Ended => {
                         return Err(SessionError::Rule("a HEAD where none belongs"));
                     }
                 }
@@ -202,17 +202,17 @@ impl Session {
         self.receive_window.receive(length)?;
         let state = self.receiving(stream)?;
         match state.receiving {
-            Progress::Flowing => {
+            Direction::Flowing => {
                 state.receive_window.receive(length)?;
                 on_event(Event::Data { stream, bytes });
                 Ok(())
             }
-            Progress::Discarding => {
+            Direction::Discarding => {
                 state.receive_window.receive(length)?;
                 self.receive_window.consume(length);
                 Ok(())
             }
-            Progress::Headless | Progress::Finishing | Progress::Ended => {
+            Direction::Headless | Direction::Finishing | Direction::Ended => {
                 Err(SessionError::Rule("DATA where none belongs"))
             }
         }
@@ -221,16 +221,16 @@ impl Session {
     /// Says whether the owner still wants to know.
     fn receive_fin(&mut self, stream: StreamId, total: u64) -> Result<bool, SessionError> {
         let state = self.receiving(stream)?;
-        let was = std::mem::replace(&mut state.receiving, Progress::Ended);
+        let was = std::mem::replace(&mut state.receiving, Direction::Ended);
         let received = state.receive_window.received();
-        if matches!(was, Progress::Headless) {
+        if matches!(was, Direction::Headless) {
             return Err(SessionError::Rule("a FIN before the HEAD"));
         }
         if total != received {
             return Err(SessionError::Total { stream, total, received });
         }
         self.stop_crediting(stream);
-        Ok(was == Progress::Flowing)
+        Ok(was == Direction::Flowing)
     }
 
     fn receive_reset(
@@ -242,15 +242,15 @@ impl Session {
         self.known(stream)?;
         // A RESET may cross our own end of the stream: then there is nothing left to do.
         let Some(state) = self.streams.get_mut(&stream) else { return Ok(()) };
-        let was = std::mem::replace(&mut state.receiving, Progress::Ended);
-        let answer = state.sending != Progress::Ended;
+        let was = std::mem::replace(&mut state.receiving, Direction::Ended);
+        let answer = state.sending != Direction::Ended;
         self.stop_crediting(stream);
         if answer {
             self.stop_sending(stream);
             self.push_control(&Frame::Reset { stream, code: ResetCode::Answered });
         }
         self.sweep(stream);
-        if was != Progress::Discarding {
+        if was != Direction::Discarding {
             on_event(Event::Reset { stream, code });
         }
         Ok(())
@@ -267,7 +267,7 @@ impl Session {
     /// The stream that a frame speaks of and that has not ended in the peer's direction.
     fn receiving(&mut self, stream: StreamId) -> Result<&mut Stream, SessionError> {
         match self.streams.get_mut(&stream) {
-            Some(state) if state.receiving != Progress::Ended => Ok(state),
+            Some(state) if state.receiving != Direction::Ended => Ok(state),
             _ => Err(SessionError::Rule("a frame for a stream that is not open")),
         }
     }

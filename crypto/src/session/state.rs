@@ -16,7 +16,7 @@ use super::{
     MAX_UNSENT, MAX_UNSENT_CONTROL, OpenError, Opener, SESSION_AGE, SESSION_FAREWELL, Sealer,
     SessionError, StreamError,
     credit::{ReceiveWindow, SendWindow},
-    stream::{Progress, Stream},
+    stream::{Direction, Stream},
 };
 
 /// Which end of the session this is. Decides who opens odd and who even streams.
@@ -176,11 +176,11 @@ impl Session {
     /// # Errors
     /// [`StreamError`]; nothing was sent.
     pub fn answer(&mut self, stream: StreamId, head: Head) -> Result<(), StreamError> {
-        let state = self.sending(stream, Progress::Headless)?;
-        state.sending = Progress::Flowing;
+        let state = self.sending(stream, Direction::Headless)?;
+        state.sending = Direction::Flowing;
         if let Err(error) = (Frame::Head { stream, head }).encode(&mut self.control) {
             if let Some(state) = self.streams.get_mut(&stream) {
-                state.sending = Progress::Headless;
+                state.sending = Direction::Headless;
             }
             return Err(error.into());
         }
@@ -193,7 +193,7 @@ impl Session {
     #[must_use]
     pub fn writable(&self, stream: StreamId) -> u64 {
         match self.streams.get(&stream) {
-            Some(state) if state.sending == Progress::Flowing && self.is_open() => state
+            Some(state) if state.sending == Direction::Flowing && self.is_open() => state
                 .send_window
                 .available()
                 .min(self.send_window.available())
@@ -209,7 +209,7 @@ impl Session {
     pub fn write(&mut self, stream: StreamId, bytes: Bytes) -> Result<(), StreamError> {
         let writable = self.writable(stream);
         let length = bytes.len() as u64;
-        let state = self.sending(stream, Progress::Flowing)?;
+        let state = self.sending(stream, Direction::Flowing)?;
         if length > writable {
             return Err(StreamError::Blocked { writable });
         }
@@ -227,7 +227,7 @@ impl Session {
     /// # Errors
     /// [`StreamError`] when it has no head yet or has ended.
     pub fn finish(&mut self, stream: StreamId) -> Result<(), StreamError> {
-        self.sending(stream, Progress::Flowing)?.sending = Progress::Finishing;
+        self.sending(stream, Direction::Flowing)?.sending = Direction::Finishing;
         self.make_ready(stream);
         Ok(())
     }
@@ -239,11 +239,11 @@ impl Session {
             return;
         }
         let Some(state) = self.streams.get_mut(&stream) else { return };
-        if state.receiving == Progress::Discarding {
+        if state.receiving == Direction::Discarding {
             return;
         }
-        if state.receiving != Progress::Ended {
-            state.receiving = Progress::Discarding;
+        if state.receiving != Direction::Ended {
+            state.receiving = Direction::Discarding;
         }
         self.stop_sending(stream);
         self.stop_crediting(stream);
@@ -257,7 +257,7 @@ impl Session {
         self.receive_window.consume(bytes as u64);
         if let Some(state) = self.streams.get_mut(&stream) {
             state.receive_window.consume(bytes as u64);
-            let is_wanted = matches!(state.receiving, Progress::Headless | Progress::Flowing);
+            let is_wanted = matches!(state.receiving, Direction::Headless | Direction::Flowing);
             if is_wanted && !state.is_credit_due && state.receive_window.is_due() {
                 state.is_credit_due = true;
                 self.credit_due.push_back(stream);
@@ -317,7 +317,9 @@ impl Session {
         }
     }
 
-    /// When [`Self::on_deadline`] is to be called; it may change with every call.
+    /// When [`Self::on_deadline`] is to be called; it may change with every call. Once it has
+    /// passed it stays in the past until [`Self::transmit`] has sent what is due, so wait for the
+    /// pipe then, not for the deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         if !self.is_open() {
@@ -420,7 +422,7 @@ impl Session {
     /// Ends our direction at once and throws away what it would still have sent.
     pub(super) fn stop_sending(&mut self, stream: StreamId) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
-        state.sending = Progress::Ended;
+        state.sending = Direction::Ended;
         let dropped = state.drop_unsent();
         self.unsent -= dropped;
         self.send_window.release(dropped);
@@ -461,7 +463,7 @@ impl Session {
     fn sending(
         &mut self,
         stream: StreamId,
-        progress: Progress,
+        progress: Direction,
     ) -> Result<&mut Stream, StreamError> {
         if !self.is_open() {
             return Err(StreamError::Closed);

@@ -9,7 +9,7 @@ use super::credit::{ReceiveWindow, SendWindow};
 
 /// How far one direction has come, seen from our end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum Direction {
     /// The answer's head has not passed yet; only the direction of an answer begins here.
     Headless,
     /// DATA may pass.
@@ -25,8 +25,8 @@ pub(super) enum Progress {
 /// A stream's state at our end.
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) sending: Progress,
-    pub(super) receiving: Progress,
+    pub(super) sending: Direction,
+    pub(super) receiving: Direction,
     pub(super) send_window: SendWindow,
     pub(super) receive_window: ReceiveWindow,
     /// Bytes of DATA sent so far.
@@ -42,15 +42,15 @@ pub(super) struct Stream {
 impl Stream {
     /// A stream that we opened: we may send, the peer owes its head.
     pub(super) fn opened_by_us() -> Self {
-        Self::new(Progress::Flowing, Progress::Headless)
+        Self::new(Direction::Flowing, Direction::Headless)
     }
 
     /// A stream that the peer opened: it may send, we owe our head.
     pub(super) fn opened_by_peer() -> Self {
-        Self::new(Progress::Headless, Progress::Flowing)
+        Self::new(Direction::Headless, Direction::Flowing)
     }
 
-    fn new(sending: Progress, receiving: Progress) -> Self {
+    fn new(sending: Direction, receiving: Direction) -> Self {
         Self {
             sending,
             receiving,
@@ -65,7 +65,7 @@ impl Stream {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.sending == Progress::Ended && self.receiving == Progress::Ended
+        self.sending == Direction::Ended && self.receiving == Direction::Ended
     }
 
     pub(super) const fn unsent(&self) -> u64 {

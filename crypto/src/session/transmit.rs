@@ -10,13 +10,15 @@ use gantline_protocol::session::{
 use super::{
     KEY_AGE, Session, SessionError,
     state::{Phase, Side},
-    stream::{Progress, Stream},
+    stream::{Direction, Stream},
 };
 
 /// The most DATA of one stream in a row while others wait.
 const FAIR_DATA: usize = 4096;
 /// The step of the padding of records above 1,024 bytes.
 const PADDING_STEP: usize = 1024;
+/// What is kept of the queue of frames other than DATA once it is empty, in bytes.
+const IDLE_CONTROL: usize = 16 * 1024;
 /// The size of a frame whose payload is one u64.
 const NUMBER_FRAME: usize = FRAME_HEADER + 8;
 
@@ -109,6 +111,7 @@ impl Session {
             self.control_sent += frame.len();
         }
         self.control.clear();
+        self.control.shrink_to(IDLE_CONTROL);
         self.control_sent = 0;
     }
 
@@ -132,7 +135,7 @@ impl Session {
         {
             if let Some(state) = self.streams.get_mut(&stream) {
                 state.is_credit_due = false;
-                if matches!(state.receiving, Progress::Headless | Progress::Flowing) {
+                if matches!(state.receiving, Direction::Headless | Direction::Flowing) {
                     let limit = state.receive_window.grant();
                     Frame::Credit { stream: Some(stream), limit }.encode(out)?;
                 }
@@ -162,11 +165,11 @@ impl Session {
             self.unsent -= length as u64;
         }
         let is_empty = state.unsent() == 0;
-        if is_empty && state.sending == Progress::Finishing && out.len() + NUMBER_FRAME <= end {
+        if is_empty && state.sending == Direction::Finishing && out.len() + NUMBER_FRAME <= end {
             Frame::Fin { stream, total: state.sent }.encode(out)?;
-            state.sending = Progress::Ended;
+            state.sending = Direction::Ended;
         }
-        if is_empty && state.sending != Progress::Finishing {
+        if is_empty && state.sending != Direction::Finishing {
             state.is_ready = false;
             self.sweep(stream);
         } else {

@@ -101,6 +101,15 @@ pub fn hostile_device(now: Instant) -> (SessionKeys, Session) {
     (device.into_keys(&s2).unwrap(), node)
 }
 
+/// A session's device end, and the keys of a node that may do with them what it likes.
+pub fn hostile_node(now: Instant) -> (SessionKeys, Session) {
+    let (twin, s2, _) = shake_hands(now);
+    let twin = twin.into_keys(&s2).unwrap();
+    let (device, s2, _) = shake_hands(now);
+    let keys = SessionKeys { send: twin.receive, receive: twin.send };
+    (keys, device.finish(&s2, now).unwrap())
+}
+
 fn shake_hands(now: Instant) -> (DeviceHandshake, [u8; handshake::S2], Session) {
     let mut rng = SeededRng::new(1);
     let keys = Keys::new(&mut rng);
