@@ -19,7 +19,7 @@ use gantline_crypto::{
     pairing::{CodeAttempts, DevicePairing, NodePairing, PairingDesk, node::NodeSide},
     session::{DeviceHandshake, NodeHandshake, Opener, Sealer},
 };
-use gantline_login::{LoginInitiator, LoginResponder, login::L1};
+use gantline_login::{LoginInitiator, LoginResponder, TlsBinding, login::L1};
 use gantline_protocol::{
     HostName, Role, Timestamp,
     link::LinkHello,
@@ -235,12 +235,19 @@ fn handshakes() {
     let mut rng = SeededRng::new(2);
     rate("relay login (IN)", 2000, || {
         let (node, sent) =
-            LoginInitiator::start(&keys.node, &host, Some(&binding), &mut rng).unwrap();
+            LoginInitiator::start(&keys.node, &host, TlsBinding::Exporter(&binding), &mut rng)
+                .unwrap();
         let l1: [u8; L1] = sent[sent.len() - L1..].try_into().unwrap();
         let hello = LinkHello { host: host.clone() };
         let accepted = [host.clone()];
-        let (relay, l2) =
-            LoginResponder::answer(&hello, &accepted, Some(&binding), &l1, &mut rng).unwrap();
+        let (relay, l2) = LoginResponder::answer(
+            &hello,
+            &accepted,
+            TlsBinding::Exporter(&binding),
+            &l1,
+            &mut rng,
+        )
+        .unwrap();
         black_box((node.finish(l2[1..].try_into().unwrap()).unwrap(), relay));
     });
     rate("pairing by code (CPace, XXpsk0)", 300, || pair_by_code(&keys));

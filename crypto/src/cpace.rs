@@ -9,7 +9,7 @@ use gantline_protocol::lv;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 const DSI: &[u8] = b"CPaceRistretto255";
 const DSI_ISK: &[u8] = b"CPaceRistretto255_ISK";
@@ -32,7 +32,7 @@ pub enum Party {
 }
 
 /// The intermediate session key, 64 bytes; derive keys from it. Wiped when dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct Isk([u8; 64]);
 
 impl Isk {

@@ -79,6 +79,21 @@ pub enum Admission {
     Unknown,
 }
 
+/// What to do with a session whose device has proved itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Seen {
+    /// Serve it.
+    Serve {
+        /// Earlier entries of the same device, which are gone: end their live sessions.
+        replaced: Vec<DeviceId>,
+    },
+    /// It was removed meanwhile: close the session with `revoked`.
+    Revoked,
+    /// Its entry is gone: close the session.
+    Unknown,
+}
+
 /// Why a device could not be entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this machine knows {MAX_DEVICES} devices already; remove some first")]
@@ -91,7 +106,7 @@ pub struct DeviceBook {
 }
 
 impl DeviceBook {
-    /// The book with these entries, as they were stored.
+    /// The book with these entries, in the order in which [`Self::devices`] gave them.
     #[must_use]
     pub const fn from_devices(devices: Vec<Device>) -> Self {
         Self { devices }
@@ -153,44 +168,48 @@ impl DeviceBook {
         }
     }
 
-    /// The device proved itself: its session reported its HELLO. Returns the device's earlier
-    /// entries, which are gone: end their live sessions.
-    pub fn seen(&mut self, id: DeviceId, now: Timestamp) -> Vec<DeviceId> {
+    /// The device proved itself: its session reported its HELLO. Until then it may have been
+    /// removed, so serve it only if this says so.
+    pub fn seen(&mut self, id: DeviceId, now: Timestamp) -> Seen {
         let Some(device) = self.devices.iter_mut().find(|device| device.id == id) else {
-            return Vec::new();
+            return Seen::Unknown;
         };
         if matches!(device.standing, Standing::Revoked { .. }) {
-            return Vec::new();
+            return Seen::Revoked;
         }
         let was = std::mem::replace(&mut device.standing, Standing::Known { last_seen: now });
         let key = device.key;
-        if was != Standing::Pending {
-            return Vec::new();
-        }
-        let is_earlier = |other: &Device| other.key == key && other.id != id;
+        let is_earlier =
+            |other: &Device| was == Standing::Pending && other.key == key && other.id != id;
         let earlier = self.devices.iter().filter(|other| is_earlier(other)).map(|other| other.id);
-        let earlier = earlier.collect();
+        let replaced = earlier.collect();
         self.devices.retain(|other| !is_earlier(other));
-        earlier
+        Seen::Serve { replaced }
     }
 
     /// Removes a device with all its entries, whichever of them is named. Returns those that were
     /// in force: end their live sessions with `CLOSE revoked`; later ones are ended likewise.
+    #[must_use]
     pub fn revoke(&mut self, id: DeviceId, now: Timestamp) -> Vec<DeviceId> {
+        self.forget(now);
         let Some(key) = self.devices.iter().find(|device| device.id == id).map(|device| device.key)
         else {
             return Vec::new();
         };
-        self.devices
-            .iter_mut()
-            .filter(|device| {
-                device.key == key && !matches!(device.standing, Standing::Revoked { .. })
-            })
-            .map(|device| {
-                device.standing = Standing::Revoked { at: now };
-                device.id
-            })
-            .collect()
+        let is_live = |device: &Device| {
+            device.key == key && !matches!(device.standing, Standing::Revoked { .. })
+        };
+        let removed = self.devices.iter().filter(|device| is_live(device)).map(|device| device.id);
+        let removed = removed.collect();
+        // The device may never have got the secret of a pending entry, and could not be told.
+        let is_known = |device: &Device| matches!(device.standing, Standing::Known { .. });
+        if self.devices.iter().any(|device| is_live(device) && is_known(device)) {
+            self.devices.retain(|device| !is_live(device) || is_known(device));
+        }
+        for device in self.devices.iter_mut().filter(|device| is_live(device)) {
+            device.standing = Standing::Revoked { at: now };
+        }
+        removed
     }
 
     /// Drops what need not be remembered any longer; says whether anything was.
@@ -206,6 +225,7 @@ mod tests {
     use super::*;
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const SERVE: Seen = Seen::Serve { replaced: Vec::new() };
     const MOMENT: Duration = Duration::from_millis(1);
 
     fn device(number: u16) -> Device {
@@ -235,7 +255,7 @@ mod tests {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
         book.enter(device(2), START).unwrap();
-        book.seen(device(2).id, START.after(MOMENT));
+        assert_eq!(book.seen(device(2).id, START.after(MOMENT)), SERVE);
         assert_eq!(admitted(&book, 1, PENDING_FOR - MOMENT), "serve");
         assert_eq!(admitted(&book, 1, PENDING_FOR), "unknown");
         assert_eq!(admitted(&book, 2, 100 * PENDING_FOR), "serve");
@@ -247,10 +267,11 @@ mod tests {
     fn a_removed_device_is_told_so_for_thirty_days_and_never_served_again() {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
-        book.seen(device(1).id, START);
+        assert_eq!(book.seen(device(1).id, START), SERVE);
         assert_eq!(book.revoke(device(1).id, START), [device(1).id]);
         assert_eq!(book.revoke(device(1).id, START), [], "twice is once");
-        book.seen(device(1).id, START);
+        assert_eq!(book.seen(device(1).id, START), Seen::Revoked, "between S1 and HELLO");
+        assert_eq!(book.seen(device(9).id, START), Seen::Unknown);
         assert_eq!(admitted(&book, 1, Duration::ZERO), "revoked");
         assert_eq!(admitted(&book, 1, TOMBSTONE_FOR - MOMENT), "revoked");
         assert_eq!(admitted(&book, 1, TOMBSTONE_FOR), "unknown");
@@ -260,7 +281,7 @@ mod tests {
     fn pairing_again_costs_a_device_nothing_until_the_new_pairing_works() {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
-        assert_eq!(book.seen(device(1).id, START), []);
+        assert_eq!(book.seen(device(1).id, START), SERVE);
         let again = |number| Device { id: DeviceId::from_bytes([number; 16]), ..device(1) };
         let admitted =
             |book: &DeviceBook, after| match book.admit(&device(1).key, START.after(after)) {
@@ -273,7 +294,7 @@ mod tests {
         assert_eq!(admitted(&book, PENDING_FOR), device(1).id);
         // The grant arrived: the first session replaces the old entry.
         book.enter(again(8), START).unwrap();
-        assert_eq!(book.seen(again(8).id, START), [device(1).id]);
+        assert_eq!(book.seen(again(8).id, START), Seen::Serve { replaced: vec![device(1).id] });
         assert_eq!(admitted(&book, PENDING_FOR), again(8).id);
         // Removing a device leaves no back door.
         for named in [again(8).id, again(9).id] {
@@ -281,8 +302,12 @@ mod tests {
             book.enter(again(9), START).unwrap();
             assert_eq!(book.revoke(named, START), [again(8).id, again(9).id]);
             assert!(matches!(book.admit(&device(1).key, START), Admission::Revoked(_)));
+            // It is told so with the secret that it is known to have.
             let later = START.after(PENDING_FOR);
-            assert!(matches!(book.admit(&device(1).key, later), Admission::Revoked(_)));
+            let Admission::Revoked(tombstone) = book.admit(&device(1).key, later) else {
+                panic!("not told");
+            };
+            assert_eq!(tombstone.id, again(8).id);
         }
     }
 
@@ -290,7 +315,7 @@ mod tests {
     fn a_clock_that_goes_back_forgets_nobody_early() {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
-        book.revoke(device(1).id, START);
+        let _ = book.revoke(device(1).id, START);
         assert!(!book.forget(Timestamp::default()));
     }
 
@@ -303,7 +328,7 @@ mod tests {
         assert!(!book.has_room(START));
         assert_eq!(book.enter(device(5000), START), Err(BookFull));
         assert_eq!(book.enter(device(3), START), Ok(()), "the same device again fits");
-        book.revoke(device(9).id, START);
+        let _ = book.revoke(device(9).id, START);
         assert!(book.has_room(START));
         assert_eq!(book.enter(device(5000), START), Ok(()));
         assert_eq!(admitted(&book, 9, Duration::ZERO), "unknown", "the tombstone made room");

@@ -8,6 +8,7 @@
 pub mod cpace;
 pub mod devices;
 pub mod pairing;
+pub mod places;
 pub mod safety;
 pub mod secret;
 pub mod session;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use gantline_crypto::session::OpenError;
 use gantline_protocol::{
     StreamId,
-    session::{MAX_STREAMS, ResetCode, SESSION_WINDOW, STREAM_WINDOW},
+    session::{ResetCode, SESSION_WINDOW, STREAM_WINDOW},
 };
 use proptest::{collection::vec, prelude::*};
 use support::{End, Heard, Ledger, Pair, get, ok};
@@ -183,7 +183,7 @@ impl Model {
                 let (us, _) = self.ends(side);
                 match us.end.session.open(get("/")) {
                     Ok(stream) => assert!(us.sending.insert(stream)),
-                    Err(OpenError::TooMany) => assert!(us.sending.len() <= MAX_STREAMS),
+                    Err(OpenError::TooMany) => {}
                     Err(error) => panic!("{error}"),
                 }
             }

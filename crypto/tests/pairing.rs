@@ -11,7 +11,7 @@ use gantline_crypto::{
     Admission, Device, DeviceBook, LinkToken, Now, StaticKey,
     pairing::{
         CodeAttempts, DevicePairing, NodePairing, Paired, PairingDesk, PairingError, PairingLink,
-        desk::{CODE_FOR, RUNS},
+        desk::{CODE_FOR, MAX_INVITATIONS, RUNS, TooManyInvitations},
         node::NodeSide,
         wire::Refusal,
     },
@@ -274,6 +274,18 @@ fn a_link_with_one_use_is_not_used_twice_at_the_same_time() {
 }
 
 #[test]
+fn a_machine_gives_out_only_so_many_links() {
+    let mut machine = Machine::new(1);
+    (0..MAX_INVITATIONS).for_each(|_| drop(machine.invite(1)));
+    let expires = machine.now.wall.after(Duration::from_secs(60));
+    let one_more =
+        machine.desk.invite(Role::Observer, expires, 1, machine.now.wall, &mut machine.rng);
+    assert_eq!(one_more, Err(TooManyInvitations));
+    machine.wait(Duration::from_secs(3600));
+    machine.invite(1);
+}
+
+#[test]
 fn a_guessed_link_never_opens() {
     let mut machine = Machine::new(1);
     let mut link = machine.invite(1);
@@ -377,7 +389,9 @@ fn a_code_that_dies_in_the_middle_of_a_run_pairs_nobody() {
             let mut node = NodePairing::by_code();
             let mut to_node = hello[2..].to_vec();
             let mut result = Ok(None);
+            let mut ended = 0;
             for message in 0..4 {
+                ended = message;
                 if message == stop {
                     burn(&mut machine);
                 }
@@ -394,6 +408,7 @@ fn a_code_that_dies_in_the_middle_of_a_run_pairs_nobody() {
                 }
             }
             assert_eq!(result, Err(PairingError::NotOpen), "{name} before message {stop}");
+            assert_eq!(ended, stop, "{name}: the run went on");
         }
     }
 }

@@ -354,6 +354,17 @@ fn a_goodbye_is_not_taken_back() {
 }
 
 #[test]
+fn whoever_has_proved_nothing_is_told_nothing() {
+    for noise in [[0, 3].as_slice(), &[0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+        let mut attack = Attack::silent();
+        attack.node.inbox.extend_from_slice(noise);
+        assert!(attack.node.read_all(attack.now).is_err());
+        assert!(attack.answers().is_empty());
+        assert!(attack.node.session.is_over());
+    }
+}
+
+#[test]
 fn a_record_that_is_not_padded_is_refused() {
     for length in [1, 127, 129, 1025, 1152] {
         let now = Instant::now();
@@ -364,6 +375,10 @@ fn a_record_that_is_not_padded_is_refused() {
         node.inbox.extend(u16::try_from(length + TAG).unwrap().to_be_bytes());
         node.inbox.extend([plaintext.as_slice(), &tag].concat());
         assert!(matches!(node.read_all(now), Err(SessionError::Rule(_))), "{length}");
+        let mut farewell = Vec::new();
+        node.session.transmit(now, &mut farewell, usize::MAX).unwrap();
+        assert!(!farewell.is_empty(), "whoever sealed it is told");
+        assert!(matches!(node.session.end_of_input(), Err(SessionError::Rule(_))));
     }
 }
 

@@ -25,7 +25,7 @@ use gantline_crypto::{
     session::{DeviceHandshake, NodeHandshake, Opener, handshake},
 };
 use gantline_login::{
-    LoginInitiator, LoginResponder,
+    LoginInitiator, LoginResponder, TlsBinding,
     noise::{Handshake, Pattern, Setup},
 };
 use gantline_protocol::{
@@ -159,18 +159,14 @@ fn login() {
     let host: HostName = "relay.example".parse().unwrap();
     let mut cases = Vec::new();
     for binding in [Some(fixed32("tls exporter")), None] {
-        let (node, sent) = LoginInitiator::start(
-            &key,
-            &host,
-            binding.as_ref(),
-            &mut Script::new(&[&node_ephemeral]),
-        )
-        .unwrap();
+        let tls = binding.as_ref().map_or(TlsBinding::EndedByProxy, TlsBinding::Exporter);
+        let (node, sent) =
+            LoginInitiator::start(&key, &host, tls, &mut Script::new(&[&node_ephemeral])).unwrap();
         let (hello, l1) = sent.split_at(sent.len() - 64);
         let (relay, l2) = LoginResponder::answer(
             &LinkHello { host: host.clone() },
             std::slice::from_ref(&host),
-            binding.as_ref(),
+            tls,
             l1.try_into().unwrap(),
             &mut Script::new(&[&relay_ephemeral]),
         )

@@ -29,6 +29,9 @@ impl FromStr for Name {
         if text.chars().any(is_deceptive) {
             return Err(WireError::invalid("name", "it has control or invisible characters"));
         }
+        if text.chars().all(is_joiner) {
+            return Err(WireError::invalid("name", "nothing of it can be seen"));
+        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -142,10 +145,15 @@ pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
             0x00ad | 0x034f | 0x061c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f
-            | 0x200b | 0x200e..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0d
-            | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0x200b | 0x200e..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x2800 | 0x3164 | 0xfe00..=0xfe0d
+            | 0xfeff | 0xffa0 | 0xfff0..=0xfffc | 0x13430..=0x1345f | 0x16fe4 | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
             | 0xe0000..=0xe0fff)
         || u32::from(c) & 0xfffe == 0xfffe
+}
+
+/// Characters that only change how their neighbours are shown.
+fn is_joiner(c: char) -> bool {
+    matches!(u32::from(c), 0x200c | 0x200d | 0xfe0e | 0xfe0f)
 }
 
 #[cfg(test)]
@@ -164,6 +172,9 @@ mod tests {
             "a\nb",
             "a\u{202e}b",
             "a\u{200b}b",
+            "\u{200d}",
+            "\u{200c}\u{fe0f}",
+            "\u{2800}",
             "\u{feff}ada",
             "a\u{2066}b",
             "a\u{7f}",

@@ -1,6 +1,6 @@
 //! Where a relay is and how it is recognised, in one piece of text.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU16, str::FromStr};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,7 +9,7 @@ use crate::{HostName, WireError};
 
 const WHAT: &str = "relay address";
 /// The port of HTTPS, which is left out of the text.
-const DEFAULT_PORT: u16 = 443;
+const DEFAULT_PORT: NonZeroU16 = NonZeroU16::new(443).unwrap();
 const PIN_TEXT: usize = 43;
 
 /// A relay as nodes and native devices dial it: `host[:port][~pin]`. The host is that of its
@@ -19,8 +19,8 @@ const PIN_TEXT: usize = 43;
 pub struct RelayAddress {
     /// The relay's domain.
     pub host: HostName,
-    /// UDP and TCP port, not 0.
-    pub port: u16,
+    /// UDP and TCP port.
+    pub port: NonZeroU16,
     /// The only key that its certificate may have.
     pub pin: Option<SpkiPin>,
 }
@@ -33,12 +33,6 @@ pub struct SpkiPin(pub [u8; 32]);
 impl RelayAddress {
     /// The greatest length of the text, in bytes.
     pub const MAX: usize = "[]".len() + HostName::MAX + ":65535".len() + "~".len() + PIN_TEXT;
-
-    /// The relay at `host`, on the port of HTTPS, recognised by the Web PKI.
-    #[must_use]
-    pub const fn public(host: HostName) -> Self {
-        Self { host, port: DEFAULT_PORT, pin: None }
-    }
 }
 
 impl fmt::Display for RelayAddress {
@@ -101,7 +95,7 @@ impl FromStr for RelayAddress {
             None => DEFAULT_PORT,
         };
         let address = Self { host: host.parse()?, port, pin };
-        if port == 0 || address.to_string() != text {
+        if address.to_string() != text {
             return Err(WireError::invalid(WHAT, "it is not host[:port][~pin]"));
         }
         Ok(address)
@@ -165,7 +159,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_reads_back(host in "[a-z]{1,20}(\\.[a-z]{1,20}){0,3}", port in 1..u16::MAX, pin: Option<[u8; 32]>) {
+        fn an_address_reads_back(host in "[a-z]{1,20}(\\.[a-z]{1,20}){0,3}", port: NonZeroU16, pin: Option<[u8; 32]>) {
             let address = RelayAddress { host: host.parse().unwrap(), port, pin: pin.map(SpkiPin) };
             let text = address.to_string();
             prop_assert!(text.len() <= RelayAddress::MAX);

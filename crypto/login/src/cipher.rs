@@ -22,7 +22,7 @@ pub enum CipherError {
 
 /// A Noise cipher state (Noise revision 34, section 5.1) with empty associated data. Its key is
 /// wiped when it is dropped, and never printed.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub struct CipherState {
     key: [u8; aead::KEY],
     counter: u64,
@@ -103,12 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_key_is_wiped() {
-        let mut state = CipherState { key: [0xaa; 32], counter: 3 };
-        state.zeroize();
-        assert_eq!((state.key, state.counter), ([0; 32], 0));
+    fn a_key_that_was_handed_over_is_wiped_where_it_was() {
         let mut key = [0xbb; 32];
         let _state = CipherState::new(&mut key);
-        assert_eq!(key, [0; 32], "the key that was passed in is wiped as well");
+        assert_eq!(key, [0; 32]);
     }
 }

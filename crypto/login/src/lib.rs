@@ -15,4 +15,4 @@ pub mod noise;
 pub use channel::ControlChannel;
 pub use cipher::{CipherError, CipherState};
 pub use key::{PublicKey, StaticKey};
-pub use login::{LoginError, LoginInitiator, LoginResponder};
+pub use login::{LoginError, LoginInitiator, LoginResponder, TlsBinding};

@@ -35,9 +35,14 @@ pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-gantline-login-1";
 
 const PROLOGUE_LABEL: &[u8] = b"gantline/login/1";
 
-/// 32 bytes of the TLS exporter; `None` only where a proxy ends TLS in front of the relay and the
-/// relay's configuration says so.
-pub type TlsBinding<'a> = Option<&'a [u8; 32]>;
+/// What ties a login to the TLS connection that carries it.
+#[derive(Debug, Clone, Copy)]
+pub enum TlsBinding<'a> {
+    /// 32 bytes of the TLS exporter, under [`EXPORTER_LABEL`].
+    Exporter(&'a [u8; 32]),
+    /// Nothing: a proxy ends TLS in front of the relay, and both ends were told so beforehand.
+    EndedByProxy,
+}
 
 /// Why a login failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -187,6 +192,9 @@ impl LoginResponder {
 }
 
 fn prologue(host: &HostName, binding: TlsBinding<'_>) -> Vec<u8> {
-    let binding = binding.map_or(&[][..], |bytes| bytes);
+    let binding = match binding {
+        TlsBinding::Exporter(bytes) => bytes.as_slice(),
+        TlsBinding::EndedByProxy => &[],
+    };
     lv::concat(&[PROLOGUE_LABEL, host.as_str().as_bytes(), binding])
 }

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 
 use gantline_login::{
-    ControlChannel, LoginError, LoginInitiator, LoginResponder, StaticKey,
+    ControlChannel, LoginError, LoginInitiator, LoginResponder, StaticKey, TlsBinding,
     channel::ChannelError,
     login::{L1, L2, LoggedIn},
 };
@@ -72,6 +72,10 @@ struct Scene {
     bend: Option<usize>,
 }
 
+fn binding(tls: &Option<[u8; 32]>) -> TlsBinding<'_> {
+    tls.as_ref().map_or(TlsBinding::EndedByProxy, TlsBinding::Exporter)
+}
+
 const HONEST: Scene = Scene {
     asked_for: "relay.example",
     node_tls: Some([7; 32]),
@@ -84,7 +88,7 @@ fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginErro
     let (node, mut sent) = LoginInitiator::start(
         &key,
         &host(scene.asked_for),
-        scene.node_tls.as_ref(),
+        binding(&scene.node_tls),
         &mut Counting(1),
     )?;
     let bend = scene.bend;
@@ -98,7 +102,7 @@ fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginErro
     let (relay, mut answer) = LoginResponder::answer(
         &hello,
         &[host("relay.example"), host("other.example")],
-        scene.relay_tls.as_ref(),
+        binding(&scene.relay_tls),
         &l1,
         &mut Counting(9),
     )?;
@@ -151,7 +155,7 @@ fn a_claimed_key_is_worth_nothing_without_the_proof() {
     let (relay, _) = LoginResponder::answer(
         &hello,
         std::slice::from_ref(&hello.host),
-        None,
+        TlsBinding::EndedByProxy,
         &l1,
         &mut Counting(9),
     )
@@ -165,11 +169,19 @@ fn a_claimed_key_is_worth_nothing_without_the_proof() {
 fn the_first_sealed_message_must_be_the_login() {
     let key = StaticKey::from_secret(&[1; 32]);
     let relay_host = host("relay.example");
-    let (node, sent) = LoginInitiator::start(&key, &relay_host, None, &mut Counting(1)).unwrap();
+    let (node, sent) =
+        LoginInitiator::start(&key, &relay_host, TlsBinding::EndedByProxy, &mut Counting(1))
+            .unwrap();
     let l1: [u8; L1] = sent[sent.len() - L1..].try_into().unwrap();
     let hello = LinkHello { host: relay_host.clone() };
-    let (relay, l2) =
-        LoginResponder::answer(&hello, &[relay_host], None, &l1, &mut Counting(9)).unwrap();
+    let (relay, l2) = LoginResponder::answer(
+        &hello,
+        &[relay_host],
+        TlsBinding::EndedByProxy,
+        &l1,
+        &mut Counting(9),
+    )
+    .unwrap();
     let mut channel = node.finish(l2[1..].try_into().unwrap()).unwrap();
     let mut l3 = sealed(&mut channel, &encoded(&LinkMessage::Ping(1)));
     assert_eq!(relay.confirm(&mut l3).unwrap_err(), LoginError::NotLogin);

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use gantline_protocol::WireError;
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::ZeroizeOnDrop;
 
 use super::PairingError;
 
@@ -14,7 +14,7 @@ pub const TRIES: u8 = 2;
 
 /// Eight decimal digits. Wiped when dropped, never printed by `Debug`; [`PairingCode::reveal`]
 /// is for the person who is to type it.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct PairingCode([u8; Self::DIGITS]);
 
 impl PairingCode {

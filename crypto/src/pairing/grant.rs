@@ -76,6 +76,8 @@ impl Grant {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use gantline_protocol::{HostName, SpkiPin};
     use proptest::{collection::vec, prelude::*};
 
@@ -106,7 +108,7 @@ mod tests {
         let host = [&"a".repeat(63); 4].map(String::as_str).join(".");
         let longest = RelayAddress {
             host: host[..HostName::MAX].parse().unwrap(),
-            port: 65_535,
+            port: NonZeroU16::MAX,
             pin: Some(SpkiPin([0xff; 32])),
         };
         let relays = vec![longest; 12];

@@ -101,6 +101,7 @@ impl NodePairing {
         match std::mem::replace(&mut self.state, State::Over) {
             State::AwaitNonce => self.receive_nonce(message, desk, now, rng),
             State::AwaitShare { run, cpace_sid, code } => {
+                desk.check(run, now)?;
                 self.receive_share(message, run, cpace_sid, &code, node, rng)
             }
             State::AwaitCodeProof { run, sid, psk, ya, yb } => {

@@ -87,12 +87,14 @@ impl ReceiveWindow {
 
     /// Whether a CREDIT is worth its bytes: it would give back half the window, or at least as
     /// much as the peer has left. Without the second, readers that stand still could hold so much
-    /// that the others never give half the window back, and everybody would wait. A 64th of the
-    /// window is the least, so that a reader of single bytes does not cause a record for each.
+    /// that the others never give half the window back, and everybody would wait. While the peer
+    /// has something left, a 64th of the window is the least.
     pub(super) fn is_due(&self) -> bool {
         let gain = self.next().saturating_sub(self.limit);
-        let left = self.limit.saturating_sub(self.received);
-        gain >= left.clamp((self.window / 64).max(1), (self.window / 2).max(1))
+        match self.limit.saturating_sub(self.received) {
+            0 => gain > 0,
+            left => gain >= left.clamp((self.window / 64).max(1), (self.window / 2).max(1)),
+        }
     }
 
     /// The limit to tell the peer now.
@@ -136,7 +138,7 @@ mod tests {
                 if receiver.is_due() {
                     sender.raise(receiver.grant()).unwrap();
                 }
-                if held < window - window / 64 {
+                if held < window {
                     prop_assert!(sender.available() > 0, "stuck although there is room");
                 }
             }

@@ -19,6 +19,9 @@ pub enum SessionError {
     /// The peer sent more DATA than it had credit for.
     #[error("the peer sent more than it had credit for")]
     Credit,
+    /// This end would have broken the protocol; a bug here.
+    #[error("this end went wrong: {0}")]
+    Internal(&'static str),
     /// A FIN names another number of bytes than arrived.
     #[error("stream {stream} ended after {total} bytes, of which {received} arrived")]
     Total {

@@ -4,10 +4,10 @@
 //! it wants sent. Nothing here waits, and nothing is trusted because a relay said it.
 
 mod credit;
+mod end;
 mod error;
 mod event;
 pub mod handshake;
-pub mod places;
 mod receive;
 pub mod record;
 mod state;

@@ -13,7 +13,7 @@ use gantline_protocol::{
 
 use super::{
     Event, Session, SessionError,
-    state::Phase,
+    state::{Peer, Phase},
     stream::{Direction, Stream},
 };
 
@@ -37,7 +37,7 @@ impl Session {
             match &self.phase {
                 Phase::Open => {}
                 // A node that closes early still waits for the device to prove itself.
-                Phase::Closing { .. } if !self.greeting.proved => {}
+                Phase::Closing { .. } if self.peer == Peer::Silent => {}
                 Phase::Closing { error, .. } | Phase::Over(error) => return Err(error.clone()),
             }
             let result = match ciphertext_length(*header) {
@@ -64,8 +64,11 @@ impl Session {
         ciphertext: &mut [u8],
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<(), SessionError> {
-        let plaintext = self.opener.open(ciphertext)?;
-        self.greeting.proved = true;
+        let opened = self.opener.open(ciphertext);
+        if !matches!(opened, Err(SessionError::Cipher(_))) {
+            self.peer = self.peer.max(Peer::Proved);
+        }
+        let plaintext = opened?;
         if let Phase::Closing { error, .. } = &self.phase {
             return Err(error.clone());
         }
@@ -84,7 +87,7 @@ impl Session {
         frame: Frame<'_>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<(), SessionError> {
-        if !self.greeting.received && !matches!(frame, Frame::Hello(_) | Frame::Ignored(_)) {
+        if self.peer != Peer::Greeted && !matches!(frame, Frame::Hello(_) | Frame::Ignored(_)) {
             return Err(SessionError::Rule("the first frame is not HELLO"));
         }
         match frame {
@@ -127,6 +130,7 @@ impl Session {
                 self.known(stream)?;
                 if let Some(state) = self.streams.get_mut(&stream)
                     && state.send_window.raise(limit)?
+                    && matches!(state.sending, Direction::Headless | Direction::Flowing)
                 {
                     on_event(Event::Writable { stream: Some(stream) });
                 }
@@ -159,7 +163,7 @@ impl Session {
     }
 
     fn receive_hello(&mut self, hello: &Hello) -> Result<(), SessionError> {
-        if self.greeting.received {
+        if self.peer == Peer::Greeted {
             return Err(SessionError::Rule("a second HELLO"));
         }
         let ours = Hello::current();
@@ -167,7 +171,7 @@ impl Session {
             let (min, max) = (hello.min, hello.max);
             return Err(SessionError::Version { min, max, ours: ours.max });
         }
-        self.greeting.received = true;
+        self.peer = Peer::Greeted;
         Ok(())
     }
 
@@ -204,6 +208,8 @@ impl Session {
         match state.receiving {
             Direction::Flowing => {
                 state.receive_window.receive(length)?;
+                // The peer may just have used up its limit.
+                self.queue_credit(stream);
                 on_event(Event::Data { stream, bytes });
                 Ok(())
             }

@@ -24,12 +24,6 @@ impl Sealer {
         Self { cipher, records: 0 }
     }
 
-    /// How many records were sealed with the present key.
-    #[must_use]
-    pub const fn records(&self) -> u32 {
-        self.records
-    }
-
     /// Whether the next record is the last one that the present key may seal.
     #[must_use]
     pub const fn is_last_of_key(&self) -> bool {
@@ -54,23 +48,33 @@ impl Sealer {
     /// ends the record, and the next one is sealed with the next key.
     ///
     /// # Errors
-    /// [`SessionError::Rule`] when the frames don't fit into a record or the key has sealed all
-    /// the records it may, [`SessionError::Cipher`] when the counters are used up. Nothing of
-    /// `out` may be sent then.
+    /// [`SessionError::Internal`] when the frames don't fit into a record or the key has sealed
+    /// all the records it may, [`SessionError::Cipher`] when the counters are used up. `out` is
+    /// then as it was before [`Self::begin`].
     pub fn seal(
         &mut self,
         out: &mut Vec<u8>,
         begun: Begun,
         rekey: bool,
     ) -> Result<(), SessionError> {
-        const TOO_LONG: SessionError = SessionError::Rule("a record is too long");
+        let Begun { start } = begun;
+        self.try_seal(out, start, rekey).inspect_err(|_| out.truncate(start))
+    }
+
+    fn try_seal(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: usize,
+        rekey: bool,
+    ) -> Result<(), SessionError> {
+        const TOO_LONG: SessionError = SessionError::Internal("a record is too long");
         if self.records >= RECORDS_PER_KEY {
-            return Err(SessionError::Rule("a REKEY is overdue"));
+            return Err(SessionError::Internal("a REKEY is overdue"));
         }
         if rekey {
             Frame::Rekey.encode(out)?;
         }
-        let body = begun.start + HEADER;
+        let body = start + HEADER;
         let length = padded(out.len().saturating_sub(body));
         if length > MAX_PLAINTEXT {
             return Err(TOO_LONG);
@@ -79,7 +83,7 @@ impl Sealer {
         let tag = self.cipher.seal(out.get_mut(body..).ok_or(TOO_LONG)?)?;
         out.extend_from_slice(&tag);
         let header = u16::try_from(length + TAG).map_err(|_| TOO_LONG)?.to_be_bytes();
-        out.get_mut(begun.start..body).ok_or(TOO_LONG)?.copy_from_slice(&header);
+        out.get_mut(start..body).ok_or(TOO_LONG)?.copy_from_slice(&header);
         self.records += 1;
         if rekey {
             self.cipher.rekey();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     time::Instant,
 };
 
@@ -9,12 +10,11 @@ use bytes::Bytes;
 use gantline_login::CipherState;
 use gantline_protocol::{
     StreamId,
-    session::{CloseCode, Frame, GoAwayCode, Head, MAX_STREAMS, Open, ResetCode, SESSION_WINDOW},
+    session::{Frame, GoAwayCode, Head, MAX_STREAMS, Open, ResetCode, SESSION_WINDOW},
 };
 
 use super::{
-    MAX_UNSENT, MAX_UNSENT_CONTROL, OpenError, Opener, SESSION_AGE, SESSION_FAREWELL, Sealer,
-    SessionError, StreamError,
+    MAX_UNSENT, MAX_UNSENT_CONTROL, OpenError, Opener, Sealer, SessionError, StreamError,
     credit::{ReceiveWindow, SendWindow},
     stream::{Direction, Stream},
 };
@@ -42,13 +42,14 @@ pub struct SessionKeys {
 ///   ([`Session::end_of_input`]),
 /// - sends what it has to say ([`Session::transmit`]) after anything was done with it,
 /// - calls [`Session::on_deadline`] at [`Session::deadline`].
-#[derive(Debug)]
 pub struct Session {
     pub(super) side: Side,
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
     pub(super) phase: Phase,
-    pub(super) greeting: Greeting,
+    /// Our HELLO was sent.
+    pub(super) has_greeted: bool,
+    pub(super) peer: Peer,
     pub(super) streams: HashMap<StreamId, Stream>,
     /// Streams of ours and of the peer's that have not ended.
     pub(super) open: PerSide<usize>,
@@ -73,6 +74,22 @@ pub struct Session {
     pub(super) began: Instant,
     /// When the present sending key sealed its first record.
     pub(super) key_began: Option<Instant>,
+    /// The next record changes the key, whatever its age.
+    pub(super) is_rekey_due: bool,
+}
+
+impl fmt::Debug for Session {
+    /// Without what waits to be sent: that is somebody's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("side", &self.side)
+            .field("is_open", &self.is_open())
+            .field("sealer", &self.sealer)
+            .field("opener", &self.opener)
+            .field("streams", &self.streams.len())
+            .field("unsent", &self.unsent)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How far the session has come.
@@ -86,15 +103,15 @@ pub(super) enum Phase {
     Over(SessionError),
 }
 
-/// What has passed of the beginning.
-#[derive(Debug, Default)]
-pub(super) struct Greeting {
-    /// Our HELLO was sent.
-    pub(super) sent: bool,
-    /// The peer's HELLO arrived.
-    pub(super) received: bool,
-    /// A record of the peer opened: it has the keys.
-    pub(super) proved: bool,
+/// How far the peer has introduced itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Peer {
+    /// No record of it has opened.
+    Silent,
+    /// One has opened: it has the keys.
+    Proved,
+    /// Its HELLO arrived.
+    Greeted,
 }
 
 /// One value for our streams, one for the peer's.
@@ -120,7 +137,8 @@ impl Session {
             sealer: Sealer::new(keys.send),
             opener: Opener::new(keys.receive),
             phase: Phase::Open,
-            greeting: Greeting::default(),
+            has_greeted: false,
+            peer: Peer::Silent,
             streams: HashMap::new(),
             open: PerSide::default(),
             last: PerSide::default(),
@@ -137,6 +155,7 @@ impl Session {
             credit_due: VecDeque::new(),
             began: now,
             key_began: None,
+            is_rekey_due: false,
         }
     }
 
@@ -257,11 +276,7 @@ impl Session {
         self.receive_window.consume(bytes as u64);
         if let Some(state) = self.streams.get_mut(&stream) {
             state.receive_window.consume(bytes as u64);
-            let is_wanted = matches!(state.receiving, Direction::Headless | Direction::Flowing);
-            if is_wanted && !state.is_credit_due && state.receive_window.is_due() {
-                state.is_credit_due = true;
-                self.credit_due.push_back(stream);
-            }
+            self.queue_credit(stream);
         }
     }
 
@@ -270,8 +285,12 @@ impl Session {
     pub fn widen(&mut self, stream: u64, session: u64) {
         self.stream_window = self.stream_window.max(stream);
         self.receive_window.widen(session);
-        for state in self.streams.values_mut() {
-            state.receive_window.widen(stream);
+        let streams: Vec<_> = self.streams.keys().copied().collect();
+        for number in streams {
+            if let Some(state) = self.streams.get_mut(&number) {
+                state.receive_window.widen(stream);
+                self.queue_credit(number);
+            }
         }
     }
 
@@ -295,108 +314,10 @@ impl Session {
         }
     }
 
-    /// Ends the session: what waits to be sent is dropped, CLOSE is the last frame. `reason` is
-    /// cut to 256 bytes. A node that closes before the device's first record says so after it.
-    pub fn close(&mut self, code: CloseCode, reason: &str) {
-        self.close_with(code, reason, SessionError::Closed(code));
-    }
-
     /// Whether frames still pass in both directions.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
-    }
-
-    /// Whether nothing will ever be sent again: the pipe can be shut down.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        match &self.phase {
-            Phase::Open => false,
-            Phase::Closing { frame, .. } => frame.is_none(),
-            Phase::Over(_) => true,
-        }
-    }
-
-    /// When [`Self::on_deadline`] is to be called; it may change with every call. Once it has
-    /// passed it stays in the past until [`Self::transmit`] has sent what is due, so wait for the
-    /// pipe then, not for the deadline.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        if !self.is_open() {
-            return None;
-        }
-        let age = match self.served.theirs {
-            None => SESSION_AGE - SESSION_FAREWELL,
-            Some(_) => SESSION_AGE,
-        };
-        let rekey = self.key_began.map(|began| began + super::KEY_AGE);
-        let end = self.began + age;
-        Some(rekey.map_or(end, |rekey| rekey.min(end)))
-    }
-
-    /// Does what is due. Call [`Self::transmit`] afterwards.
-    pub fn on_deadline(&mut self, now: Instant) {
-        let age = now.saturating_duration_since(self.began);
-        if age >= SESSION_AGE {
-            self.close(CloseCode::Expired, "");
-        } else if age >= SESSION_AGE - SESSION_FAREWELL {
-            self.go_away(GoAwayCode::Age);
-        }
-    }
-
-    /// The pipe ended.
-    ///
-    /// # Errors
-    /// [`SessionError::Truncated`] unless the peer had closed the session, or we had.
-    pub fn end_of_input(&mut self) -> Result<(), SessionError> {
-        match &self.phase {
-            Phase::Open => {
-                self.phase = Phase::Over(SessionError::Truncated);
-                Err(SessionError::Truncated)
-            }
-            Phase::Closing { .. } | Phase::Over(SessionError::Closed(_)) => Ok(()),
-            Phase::Over(error) => Err(error.clone()),
-        }
-    }
-
-    /// Ends the session because of `error`, telling the peer what can be told.
-    pub(super) fn fail(&mut self, error: SessionError) {
-        let code = match &error {
-            // Whoever altered the bytes would read the answer; the peer sees the pipe end.
-            SessionError::Cipher(_) | SessionError::Truncated => {
-                self.phase = Phase::Over(error);
-                return;
-            }
-            // One side has closed it already.
-            SessionError::Closed(_) => return,
-            SessionError::Version { .. } => CloseCode::Version,
-            SessionError::Overload => CloseCode::Overload,
-            SessionError::Wire(_)
-            | SessionError::Rule(_)
-            | SessionError::Credit
-            | SessionError::Total { .. } => CloseCode::Protocol,
-        };
-        let reason = error.to_string();
-        self.close_with(code, &reason, error);
-    }
-
-    fn close_with(&mut self, code: CloseCode, reason: &str, error: SessionError) {
-        if !self.is_open() {
-            return;
-        }
-        let end = (0..=reason.len().min(256)).rev().find(|end| reason.is_char_boundary(*end));
-        let reason = reason.get(..end.unwrap_or(0)).unwrap_or_default();
-        let mut frame = Vec::new();
-        self.phase = match (Frame::Close { code, reason }).encode(&mut frame) {
-            Ok(()) => Phase::Closing { frame: Some(frame), error },
-            Err(_) => Phase::Over(error),
-        };
-        self.streams.clear();
-        self.ready.clear();
-        self.credit_due.clear();
-        self.control.clear();
-        self.control_sent = 0;
-        self.pong = None;
     }
 
     pub(super) fn insert(&mut self, stream: StreamId, mut state: Stream) {
@@ -428,6 +349,18 @@ impl Session {
         self.send_window.release(dropped);
         if std::mem::take(&mut state.is_ready) {
             self.ready.retain(|waiting| *waiting != stream);
+        }
+    }
+
+    /// Has a CREDIT sent for a stream, if one is due.
+    pub(super) fn queue_credit(&mut self, stream: StreamId) {
+        if let Some(state) = self.streams.get_mut(&stream)
+            && matches!(state.receiving, Direction::Headless | Direction::Flowing)
+            && !state.is_credit_due
+            && state.receive_window.is_due()
+        {
+            state.is_credit_due = true;
+            self.credit_due.push_back(stream);
         }
     }
 

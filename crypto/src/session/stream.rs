@@ -1,8 +1,8 @@
 //! One stream: two directions, each with its own end.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use gantline_protocol::session::STREAM_WINDOW;
 
 use super::credit::{ReceiveWindow, SendWindow};
@@ -22,8 +22,10 @@ pub(super) enum Direction {
     Ended,
 }
 
+/// Pieces below this length are copied together.
+const SMALL: usize = 1024;
+
 /// A stream's state at our end.
-#[derive(Debug)]
 pub(super) struct Stream {
     pub(super) sending: Direction,
     pub(super) receiving: Direction,
@@ -36,7 +38,16 @@ pub(super) struct Stream {
     /// Whether the stream waits in the queue of those with a CREDIT to send.
     pub(super) is_credit_due: bool,
     unsent: VecDeque<Bytes>,
+    /// Small pieces behind those of `unsent`, joined: so that many of them can't take many times
+    /// their length in memory, nor keep the large buffers alive that they were cut from.
+    unsent_small: BytesMut,
     unsent_bytes: u64,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({:?}, {:?})", self.sending, self.receiving)
+    }
 }
 
 impl Stream {
@@ -60,6 +71,7 @@ impl Stream {
             is_ready: false,
             is_credit_due: false,
             unsent: VecDeque::new(),
+            unsent_small: BytesMut::new(),
             unsent_bytes: 0,
         }
     }
@@ -75,7 +87,14 @@ impl Stream {
     pub(super) fn queue(&mut self, bytes: Bytes) {
         self.unsent_bytes += bytes.len() as u64;
         self.send_window.reserve(bytes.len() as u64);
-        self.unsent.push_back(bytes);
+        if bytes.len() < SMALL {
+            self.unsent_small.extend_from_slice(&bytes);
+        } else {
+            if !self.unsent_small.is_empty() {
+                self.unsent.push_back(self.unsent_small.split().freeze());
+            }
+            self.unsent.push_back(bytes);
+        }
     }
 
     /// Moves `length` bytes to the end of `out`; there are at least as many.
@@ -92,11 +111,15 @@ impl Stream {
                 front.advance(taken);
             }
         }
+        let taken = self.unsent_small.len().min(length);
+        out.extend_from_slice(self.unsent_small.get(..taken).unwrap_or_default());
+        self.unsent_small.advance(taken);
     }
 
     /// Throws away what was not sent; returns how many bytes that were.
     pub(super) fn drop_unsent(&mut self) -> u64 {
         self.unsent.clear();
+        self.unsent_small.clear();
         std::mem::take(&mut self.unsent_bytes)
     }
 }

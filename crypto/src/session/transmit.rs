@@ -9,7 +9,7 @@ use gantline_protocol::session::{
 
 use super::{
     KEY_AGE, Session, SessionError,
-    state::{Phase, Side},
+    state::{Peer, Phase, Side},
     stream::{Direction, Stream},
 };
 
@@ -51,7 +51,7 @@ impl Session {
         match &self.phase {
             Phase::Open => {
                 self.may_speak()
-                    && (!self.greeting.sent
+                    && (!self.has_greeted
                         || self.control_sent < self.control.len()
                         || self.pong.is_some()
                         || !self.credit_due.is_empty()
@@ -66,21 +66,21 @@ impl Session {
 
     /// A node says nothing before the device has proved itself with its first record.
     fn may_speak(&self) -> bool {
-        self.side == Side::Device || self.greeting.proved
+        self.side == Side::Device || self.peer >= Peer::Proved
     }
 
-    fn is_key_old(&self, now: Instant) -> bool {
+    pub(super) fn is_key_old(&self, now: Instant) -> bool {
         self.key_began.is_some_and(|began| now.saturating_duration_since(began) >= KEY_AGE)
     }
 
     fn seal_record(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), SessionError> {
-        let rekey = self.is_key_old(now) || self.sealer.is_last_of_key();
+        let rekey = self.is_rekey_due || self.is_key_old(now) || self.sealer.is_last_of_key();
         let begun = self.sealer.begin(out);
         let start = out.len();
         let end = start + self.sealer.room(rekey);
-        if !self.greeting.sent {
+        if !self.has_greeted {
             Frame::Hello(Hello::current()).encode(out)?;
-            self.greeting.sent = true;
+            self.has_greeted = true;
         }
         if let Phase::Closing { frame, .. } = &mut self.phase {
             out.extend(frame.take().unwrap_or_default());
@@ -90,6 +90,7 @@ impl Session {
         self.put_credits(out, end)?;
         self.put_data(out, start, end)?;
         self.sealer.seal(out, begun, rekey)?;
+        self.is_rekey_due = false;
         self.key_began = match rekey {
             true => None,
             false => self.key_began.or(Some(now)),

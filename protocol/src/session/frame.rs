@@ -1,8 +1,6 @@
 //! Frames, the contents of a record: `type u8 | stream u32 | length u16 | payload`.
 
-use super::{
-    CloseCode, GoAwayCode, Head, Hello, Open, ResetCode, body::MAX_HEAD, record::MAX_PLAINTEXT,
-};
+use super::{CloseCode, GoAwayCode, Head, Hello, Open, ResetCode, record::MAX_PLAINTEXT};
 use crate::{StreamId, WireError, wire::Reader};
 
 /// The header of every frame but PAD.
@@ -300,9 +298,6 @@ fn number(what: &'static str, payload: &[u8]) -> Result<u64, WireError> {
 const fn too_long(what: &'static str, length: usize, limit: usize) -> WireError {
     WireError::TooLong { what, length, limit }
 }
-
-/// The longest frame other than DATA: an OPEN or HEAD.
-pub const MAX_CONTROL: usize = FRAME_HEADER + MAX_HEAD;
 
 #[cfg(test)]
 mod tests {

@@ -29,6 +29,7 @@ pub struct PipeNumber(pub u64);
 
 /// What becomes of a pipe that has shown something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub enum Verdict {
     /// It may go on.
     Stay,
@@ -78,6 +79,7 @@ impl Places {
     /// A new pipe. When all open places are taken, the oldest that has shown nothing makes room,
     /// and if all have shown something, the oldest of them: an S1 may be a replay, and whoever
     /// replays it must not keep everybody else out. Returns the pipe that is to be closed.
+    #[must_use]
     pub fn arrive(&mut self, number: PipeNumber, now: Instant) -> Option<PipeNumber> {
         let has_s1 = |place: &Place| matches!(place, Place::OpenWithS1(_));
         let is_silent = |place: &Place| *place == Place::Open;
@@ -115,13 +117,20 @@ impl Places {
         let count = |place: Place| self.pipes.iter().filter(|pipe| pipe.place == place).count();
         let known = self.pipes.iter().filter(|pipe| matches!(pipe.place, Place::Known(_))).count();
         let has_room = known < KNOWN_PLACES && count(Place::Known(device)) < PLACES_PER_DEVICE;
-        let is_crowded = !has_room && count(Place::OpenWithS1(device)) >= PLACES_PER_DEVICE;
+        let crowded = !has_room && count(Place::OpenWithS1(device)) >= PLACES_PER_DEVICE;
+        let oldest = self.pipes.iter().find(|pipe| pipe.place == Place::OpenWithS1(device));
+        let leaves = oldest.filter(|_| crowded).map(|pipe| pipe.number);
         match self.pipes.iter_mut().find(|pipe| pipe.number == number) {
             Some(pipe) if pipe.place == Place::Open => {
-                let place = if has_room { Place::Known(device) } else { Place::OpenWithS1(device) };
-                pipe.place = place;
-                match is_crowded.then(|| self.remove_oldest(|other| *other == place)).flatten() {
-                    Some(oldest) => Verdict::StayInsteadOf(oldest),
+                pipe.place = match has_room {
+                    true => Place::Known(device),
+                    false => Place::OpenWithS1(device),
+                };
+                match leaves {
+                    Some(oldest) => {
+                        self.leave(oldest);
+                        Verdict::StayInsteadOf(oldest)
+                    }
                     None => Verdict::Stay,
                 }
             }
@@ -149,6 +158,7 @@ impl Places {
     }
 
     /// The pipes that were too slow; they are to be closed.
+    #[must_use]
     pub fn expire(&mut self, now: Instant) -> Vec<PipeNumber> {
         let (late, in_time) =
             std::mem::take(&mut self.pipes).into_iter().partition(|pipe| pipe.deadline() <= now);
@@ -172,7 +182,7 @@ mod tests {
         let now = Instant::now();
         let mut places = Places::default();
         for number in 0..1000 {
-            places.arrive(PipeNumber(number), now);
+            let _ = places.arrive(PipeNumber(number), now);
         }
         let ours = PipeNumber(5000);
         assert_eq!(places.arrive(ours, now), Some(PipeNumber(968)));
@@ -198,25 +208,53 @@ mod tests {
         replay(&mut places, 0..1000, ours);
         assert_eq!(places.pipes.len(), 2 * PLACES_PER_DEVICE, "more than its share");
         // Ours is slow to show anything, and is left in peace.
-        places.arrive(ours, now);
+        let _ = places.arrive(ours, now);
         replay(&mut places, 6000..7000, ours);
         assert_eq!(places.show_s1(ours, device(2)), Verdict::Stay);
         replay(&mut places, 7000..8000, ours);
     }
 
     #[test]
+    fn a_pipe_that_is_slow_to_show_itself_is_not_told_to_leave_for_itself() {
+        let now = Instant::now();
+        let mut places = Places::default();
+        let first = PipeNumber(0);
+        let _ = places.arrive(first, now);
+        let verdicts: Vec<_> = (1..=4)
+            .map(|number| {
+                let _ = places.arrive(PipeNumber(number), now);
+                places.show_s1(PipeNumber(number), device(1))
+            })
+            .collect();
+        assert_eq!(verdicts, [Verdict::Stay; 4]);
+        assert_eq!(places.show_s1(first, device(1)), Verdict::StayInsteadOf(PipeNumber(3)));
+    }
+
+    #[test]
+    fn known_devices_together_take_no_more_than_their_places() {
+        let now = Instant::now();
+        let mut places = Places::default();
+        for number in 0..30 {
+            let _ = places.arrive(PipeNumber(number), now);
+            let _ = places.show_s1(PipeNumber(number), device(number as u8));
+        }
+        let known = places.pipes.iter().filter(|pipe| matches!(pipe.place, Place::Known(_)));
+        assert_eq!(known.count(), KNOWN_PLACES);
+    }
+
+    #[test]
     fn pairing_has_its_own_few_places_and_none_while_nothing_can_be_paired() {
         let now = Instant::now();
         let mut places = Places::default();
-        places.arrive(PipeNumber(0), now);
+        let _ = places.arrive(PipeNumber(0), now);
         assert_eq!(places.pair(PipeNumber(0), false), Err(Refusal::NotOpen));
         let refused = (1..=10).filter_map(|number| {
-            places.arrive(PipeNumber(number), now);
+            let _ = places.arrive(PipeNumber(number), now);
             places.pair(PipeNumber(number), true).err()
         });
         assert_eq!(refused.collect::<Vec<_>>(), [Refusal::Busy; 10 - PAIRING_PLACES]);
         places.leave(PipeNumber(1));
-        places.arrive(PipeNumber(11), now);
+        let _ = places.arrive(PipeNumber(11), now);
         assert_eq!(places.pair(PipeNumber(11), true), Ok(()));
     }
 
@@ -230,12 +268,12 @@ mod tests {
             for (kind, number, who, pause) in events {
                 let number = PipeNumber(number);
                 match kind {
-                    0 => { places.leave(number); places.arrive(number, now); }
-                    1 => { places.show_s1(number, device(who)); }
+                    0 => { places.leave(number); drop(places.arrive(number, now)); }
+                    1 => drop(places.show_s1(number, device(who))),
                     2 => drop(places.pair(number, who > 0)),
                     _ => {
                         now += Duration::from_millis(pause);
-                        places.expire(now);
+                        let _ = places.expire(now);
                     }
                 }
                 prop_assert!(places.pipes.len() <= OPEN_PLACES + KNOWN_PLACES + PAIRING_PLACES);
