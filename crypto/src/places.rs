@@ -268,7 +268,7 @@ mod tests {
             for (kind, number, who, pause) in events {
                 let number = PipeNumber(number);
                 match kind {
-                    0 => { places.leave(number); drop(places.arrive(number, now)); }
+                    0 => { places.leave(number); let _ = places.arrive(number, now); }
                     1 => drop(places.show_s1(number, device(who))),
                     2 => drop(places.pair(number, who > 0)),
                     _ => {

@@ -1,0 +1,83 @@
+//! What both ends agree to by using the same numbers.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Pipes that the other end may have open on one link.
+const MAX_PIPES: u32 = 256;
+/// Bytes that may be under way on one pipe.
+const PIPE_WINDOW: u32 = 1 << 20;
+/// Bytes that may be under way on one link.
+const LINK_WINDOW: u32 = 8 << 20;
+
+/// When a link shows that it lives, and when it is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// The longest silence of this end.
+    pub keep_alive: Duration,
+    /// How long a silence of the other end ends the link.
+    pub dead_after: Duration,
+}
+
+impl Default for Timing {
+    /// 10 s and 20 s.
+    fn default() -> Self {
+        Self { keep_alive: Duration::from_secs(10), dead_after: Duration::from_secs(20) }
+    }
+}
+
+impl Timing {
+    pub(super) fn transport(self) -> Arc<TransportConfig> {
+        let mut config = TransportConfig::default();
+        let dead_after = u64::try_from(self.dead_after.as_millis())
+            .ok()
+            .and_then(|millis| VarInt::from_u64(millis).ok())
+            .map(IdleTimeout::from);
+        config
+            .keep_alive_interval(Some(self.keep_alive))
+            .max_idle_timeout(dead_after)
+            .max_concurrent_bidi_streams(MAX_PIPES.into())
+            .max_concurrent_uni_streams(0u32.into())
+            .datagram_receive_buffer_size(None)
+            .stream_receive_window(PIPE_WINDOW.into())
+            .receive_window(LINK_WINDOW.into())
+            .send_window(LINK_WINDOW.into());
+        Arc::new(config)
+    }
+}
+
+/// With the same key a listener that was restarted can tell the links of its former life at once
+/// that they are gone (RFC 9000 section 10.3), instead of leaving them to find out. 32 random
+/// bytes, kept in a file of mode 0600; wiped when dropped, never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ResetKey([u8; 32]);
+
+impl ResetKey {
+    /// The key with these bytes, as it was stored.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Endpoint settings of a listener: connection ids have one fixed length and are recognised
+    /// across restarts.
+    pub(super) fn endpoint(&self) -> EndpointConfig {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let tag = hmac::sign(&key, b"gantline/connection-id/1");
+        let (first, _) = tag.as_ref().split_first_chunk().unwrap_or((&[0; 8], &[]));
+        let id_key = u64::from_be_bytes(*first);
+        let mut config = EndpointConfig::new(Arc::new(key));
+        config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
+        config
+    }
+}
+
+impl fmt::Debug for ResetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResetKey(..)")
+    }
+}

@@ -1,0 +1,11 @@
+//! The QUIC carrier (RFC 9000, by quinn).
+
+mod config;
+mod dial;
+mod link;
+mod listen;
+
+pub use config::{ResetKey, Timing};
+pub use dial::{DialError, QuicDialer};
+pub use link::{QuicLink, QuicReader, QuicWriter};
+pub use listen::{ListenError, QuicIncoming, QuicListener};
