@@ -14,7 +14,7 @@ use gantline_protocol::session::{
     STREAM_WINDOW,
     record::{HEADER, MAX_PLAINTEXT, TAG},
 };
-use support::{End, Heard, get, hostile_device, hostile_node, ok, stream};
+use support::{End, Heard, get, hostile_device, hostile_node, ok, sessions, stream};
 
 /// A hostile device, and the node that it talks to.
 struct Attack {
@@ -362,6 +362,12 @@ fn whoever_has_proved_nothing_is_told_nothing() {
         assert!(attack.answers().is_empty());
         assert!(attack.node.session.is_over());
     }
+    // A device speaks first, so it may say why it leaves; it reads no further either.
+    let (mut device, now) = (End::new(sessions(Instant::now()).0), Instant::now());
+    device.inbox.extend([0, 3]);
+    let error = device.read_all(now).unwrap_err();
+    device.inbox.extend([0, 17]);
+    assert_eq!(device.read_all(now), Err(error));
 }
 
 #[test]

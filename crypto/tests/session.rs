@@ -98,6 +98,15 @@ fn a_revoked_device_is_told_so_inside_the_session() {
 }
 
 #[test]
+fn a_farewell_to_a_device_that_never_came_waits_for_nobody() {
+    let mut pair = Pair::new();
+    pair.node.session.close(CloseCode::Revoked, "");
+    assert!(!pair.node.session.is_over());
+    assert_eq!(pair.node.session.end_of_input(), Ok(()));
+    assert!(pair.node.session.is_over());
+}
+
+#[test]
 fn a_long_farewell_is_cut_between_characters() {
     let mut pair = Pair::new();
     pair.settle();

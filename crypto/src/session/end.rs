@@ -62,13 +62,11 @@ impl Session {
             Phase::Open => SessionError::Truncated,
             Phase::Closing { error, .. } | Phase::Over(error) => error.clone(),
         };
-        if self.is_open() {
+        // Nothing can follow from a peer that is not there, so nothing waits for it.
+        if self.is_open() || !self.may_speak() {
             self.phase = Phase::Over(error.clone());
         }
-        match error {
-            SessionError::Closed(_) => Ok(()),
-            error => Err(error),
-        }
+        if matches!(error, SessionError::Closed(_)) { Ok(()) } else { Err(error) }
     }
 
     /// Ends the session because of `error`, telling the peer what can be told.

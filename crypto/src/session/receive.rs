@@ -37,7 +37,7 @@ impl Session {
             match &self.phase {
                 Phase::Open => {}
                 // A node that closes early still waits for the device to prove itself.
-                Phase::Closing { .. } if self.peer == Peer::Silent => {}
+                Phase::Closing { .. } if !self.may_speak() => {}
                 Phase::Closing { error, .. } | Phase::Over(error) => return Err(error.clone()),
             }
             let result = match ciphertext_length(*header) {

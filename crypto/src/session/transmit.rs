@@ -65,7 +65,7 @@ impl Session {
     }
 
     /// A node says nothing before the device has proved itself with its first record.
-    fn may_speak(&self) -> bool {
+    pub(super) fn may_speak(&self) -> bool {
         self.side == Side::Device || self.peer >= Peer::Proved
     }
 

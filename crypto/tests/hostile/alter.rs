@@ -53,6 +53,7 @@ fn made_up(rng: &mut SeededRng, most: usize) -> Vec<u8> {
     bytes
 }
 
+/// A number below `end`, or 0.
 pub(crate) fn below(rng: &mut SeededRng, end: usize) -> usize {
-    (rng.next_u64() % end as u64) as usize
+    (rng.next_u64() % end.max(1) as u64) as usize
 }

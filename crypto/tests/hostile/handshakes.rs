@@ -6,10 +6,10 @@ use gantline_crypto::{
     Psk, StaticKey,
     session::{DeviceHandshake, NodeHandshake, handshake::S1},
 };
-use gantline_login::{LoginInitiator, LoginResponder, login::L1};
+use gantline_login::{LoginInitiator, LoginResponder, TlsBinding, login::L1};
 use gantline_protocol::{
     HostName,
-    link::{HEADER, LinkHello, LinkMessage, Login, Progress},
+    link::{HEADER, LinkHello, LinkMessage, LinkReply, Login, Progress},
     session::Preface,
 };
 
@@ -89,23 +89,29 @@ impl LoginVictims {
     /// One of the four messages of a login is altered; whoever reads it refuses it, or the login.
     pub(crate) fn one(&self, rng: &mut SeededRng) -> Outcome {
         let exporter = [7; 32];
-        let binding = Some(&exporter);
+        let binding = TlsBinding::Exporter(&exporter);
         let (node, first) = LoginInitiator::start(&self.key, &self.host, binding, rng).unwrap();
         let which = below(rng, 4);
 
         let sent = if which == 0 { alter(rng, &first) } else { first.clone() };
         let hello = match LinkHello::decode(&sent) {
             Ok(Progress::Whole { value, length }) => Some((value, &sent[length..])),
-            Ok(Progress::Needs(_)) => return Outcome::Harmless,
+            Ok(Progress::Needs(_)) => return Outcome::Waits,
             Err(_) => None,
         };
         let Some((hello, l1)) = hello else { return Outcome::Refused };
-        let Some(l1) = l1.first_chunk::<L1>() else { return Outcome::Harmless };
+        let Some(l1) = l1.first_chunk::<L1>() else { return Outcome::Waits };
         let answer = LoginResponder::answer(&hello, slice::from_ref(&self.host), binding, l1, rng);
-        let Ok((relay, l2)) = answer else { return Outcome::Refused };
+        let Ok((relay, mut answer)) = answer else { return Outcome::Refused };
 
-        let l2 = if which == 1 { alter_in_place(rng, &l2).try_into().unwrap() } else { l2 };
-        let Ok(mut node) = node.finish(&l2) else {
+        if which == 1 {
+            answer = alter_in_place(rng, &answer).try_into().unwrap();
+        }
+        let (reply, l2) = answer.split_first().unwrap();
+        if LinkReply::from_byte(*reply) != Ok(LinkReply::GoOn) {
+            return Outcome::Refused;
+        }
+        let Ok(mut node) = node.finish(l2.try_into().unwrap()) else {
             // The relay is left with a key that was only claimed; made-up bytes don't confirm it.
             let mut made_up = vec![8; 60];
             assert!(relay.confirm(&mut made_up).is_err(), "a machine was logged in");

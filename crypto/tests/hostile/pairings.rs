@@ -124,6 +124,10 @@ impl PairingVictims {
         assert!(!is_paired || is_only_longer, "a device was paired by an altered message");
         assert!(!is_enrolled || is_only_longer || which == messages - 1, "a stranger was entered");
         self.previous = said;
-        if is_refused { Outcome::Refused } else { Outcome::Harmless }
+        match (is_refused, is_paired) {
+            (true, _) => Outcome::Refused,
+            (false, true) => Outcome::Harmless,
+            (false, false) => Outcome::Waits,
+        }
     }
 }
