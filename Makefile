@@ -25,7 +25,7 @@ help: ## this list
 	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## pair a device with a machine by code, then talk through a splice that sees only ciphertext
-	@cargo run --release -q -p gantline-crypto --example tour
+	@cargo run --release -p gantline-crypto --example tour
 
 test: tools-test ## every test, with load and fault counts shortened
 	cargo nextest run --workspace
