@@ -134,6 +134,9 @@ fn session_plaintext() -> Result<Seeds, WireError> {
     const DEVICE: u8 = 3;
     const DELIVER: &[u8] = &[1, 0, 0];
     const TRANSMIT: &[u8] = &[17];
+    // Twenty thousand bytes on each of five streams.
+    let write = |stream: u8| [21, stream, 0x4e, 0x20];
+    let round = [&[0, 2, 4, 6, 8].map(write).concat(), TRANSMIT].concat();
     let genuine = one_of_each()?;
     let of = |name: &str| find(&genuine, name);
     let record = |frames: &[Vec<u8>]| {
@@ -221,6 +224,24 @@ fn session_plaintext() -> Result<Seeds, WireError> {
             ],
         ),
         seed(
+            "bulk-beyond-the-session-credit",
+            &[
+                &[NODE, 4, 0, 4, 9, 1, 6, 9, 3, 6, 9, 5, 6, 9, 7, 6, 9, 9, 6],
+                DELIVER,
+                &[20, 0, 2, 20, 2, 2, 20, 4, 2, 20, 6, 2, 20, 8, 2],
+                &round.repeat(41),
+                // What a reset stream doesn't send any more, another may.
+                &[0, 2, 4, 6].map(write).concat(),
+                &[24, 4],
+                &[6, 8].map(write).concat(),
+                TRANSMIT,
+                &[9, 0, 5],
+                DELIVER,
+                &[21, 0, 0x4e, 0x20, 23, 0, 23, 2],
+                TRANSMIT,
+            ],
+        ),
+        seed(
             "many-streams-share",
             &[
                 &[NODE, 4, 0, 9],
@@ -234,6 +255,7 @@ fn session_plaintext() -> Result<Seeds, WireError> {
                 TRANSMIT,
             ],
         ),
+        seed("too-many-of-ours", &[&[DEVICE, 27, 139], TRANSMIT, &[24, 0, 27, 139], TRANSMIT]),
         seed(
             "reset-crosses-reset",
             &[&[DEVICE, 27, 3], TRANSMIT, &[24, 0, 8, 0, 0, 8, 2, 1], DELIVER, TRANSMIT],
@@ -449,6 +471,7 @@ fn login() -> Result<Seeds, WireError> {
         seed("other-tls", &[&[0, 1]]),
         seed("hello-version-flipped", &[&[0, 0, 2, 0, 0, 0, 1]]),
         seed("hello-host-flipped", &[&[0, 0, 2, 0, 0, 3, 1]]),
+        seed("hello-to-another-name-of-the-relay", &[&[0, 0, 2, 0, 0, 3, b'r' ^ b'd']]),
         seed("l1-ephemeral-flipped", &[&[0, 0, 2, 0, 0, 47, 0x80]]),
         seed("l1-static-flipped", &[&[0, 0, 2, 0, 0, 51, 1]]),
         seed("l1-cut", &[&[0, 0, 3, 0, 60]]),

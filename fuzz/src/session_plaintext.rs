@@ -1,9 +1,9 @@
 //! A peer that has proved itself and then breaks every rule it likes, while the owner of the
 //! session at this end goes about its business.
 
-mod ledger;
 mod listener;
 mod peer;
+mod rules;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,11 @@ use gantline_protocol::{
     },
 };
 
-use self::{ledger::Ledger, listener::Listener, peer::Peer};
+use self::{
+    listener::{Listener, pattern},
+    peer::Peer,
+    rules::{Rules, Sending, Verdict, says},
+};
 use crate::{
     ends::{keys, other},
     script::Script,
@@ -28,9 +32,9 @@ use crate::{
 /// What one input may ask for; the rest of a longer one is left out.
 const MAX_STEPS: usize = 600;
 
-/// Whatever an authenticated peer sends, the session tells its owner nothing but what the peer
-/// said, in that order and as far as the rules allow it, never more than it gave credit for; it
-/// sends only well-formed records within the peer's credit; and an error is the end.
+/// Whatever an authenticated peer sends, the session tells its owner exactly what the peer said, as
+/// far as the rules allow it; the first frame that they don't allow is the end. It says in turn
+/// what it owes, in well-formed records and within the peer's credit.
 pub fn session_plaintext(data: &[u8]) {
     let mut script = Script::new(data);
     let start = script.byte();
@@ -50,13 +54,14 @@ pub fn session_plaintext(data: &[u8]) {
 }
 
 struct Run {
+    side: Side,
+    began: Instant,
     now: Instant,
     session: Session,
     peer: Peer,
     /// What the peer hears.
     listener: Listener,
-    /// What the session's owner did and was told.
-    ledger: Ledger,
+    rules: Rules,
     /// The peer has shown that it has the keys.
     has_proved: bool,
     /// The error that ended the session, unless it was closed.
@@ -70,11 +75,13 @@ impl Run {
         let now = Instant::now();
         let there = keys(other(side));
         Self {
+            side,
+            began: now,
             now,
             session: Session::new(side, keys(side), now),
             peer: Peer::new(there.send),
-            listener: Listener::new(side, there.receive),
-            ledger: Ledger::new(side),
+            listener: Listener::new(there.receive),
+            rules: Rules::new(side),
             has_proved: false,
             error: None,
             has_ended: false,
@@ -97,8 +104,9 @@ impl Run {
             }
             4 => self.put_opens(script),
             5 => {
-                let status = 200 + u16::from(script.byte() % 200);
-                self.put(&Frame::Head { stream: stream(script), head: head(status) });
+                let stream = stream(script);
+                let head = head(200 + u16::from(script.byte() % 200));
+                self.put(&Frame::Head { stream, head });
             }
             6 => self.put_data(stream(script), 1 + script.below(16_377)),
             7 => {
@@ -108,8 +116,9 @@ impl Run {
                 self.put(&Frame::Fin { stream, total });
             }
             8 => {
+                let stream = stream(script);
                 let code = ResetCode::from_number(u32::from(script.byte()));
-                self.put(&Frame::Reset { stream: stream(script), code });
+                self.put(&Frame::Reset { stream, code });
             }
             9 => {
                 let stream = StreamId::new(u32::from(script.byte() % 32));
@@ -147,10 +156,15 @@ impl Run {
             25 | 26 => self.consume(stream(script), script.number()),
             27 => self.open(1 + usize::from(script.byte() % 140)),
             28 => {
-                self.ledger.pings += u64::from(self.session.is_open());
+                if self.session.is_open() {
+                    self.rules.pinged();
+                }
                 self.session.ping(self.now);
             }
-            29 => self.session.go_away(GoAwayCode::Restart),
+            29 => {
+                self.rules.is_going_away |= self.session.is_open();
+                self.session.go_away(GoAwayCode::Restart);
+            }
             30 => self.pass_time(script.byte()),
             _ => match script.byte() % 4 {
                 0 => self.session.close(CloseCode::Shutdown, "until later"),
@@ -194,43 +208,53 @@ impl Run {
     fn deliver(&mut self, cut: usize, is_honestly_padded: bool) {
         let sealed = self.peer.seal(is_honestly_padded);
         let (plaintext, mut record) = (sealed.plaintext, sealed.record);
-        let frames: Vec<_> = Frames::new(&plaintext).map_while(Result::ok).collect();
         let was_open = self.session.is_open();
-        let length = record.len();
-        let mut expected = frames.iter();
-        let ledger = &mut self.ledger;
+        let judged = if was_open { self.judge(&plaintext) } else { Judged::default() };
+        let mut expected = judged.told.iter();
         let now = self.now;
 
-        let part = cut.min(length - 1);
+        let part = cut.min(record.len() - 1);
         let early = self.session.receive(now, &mut record[..part], |event| {
             unreachable!("{event:?} before its record is there");
         });
         assert!(early == Ok(0) || !was_open, "{early:?}");
         let read = self.session.receive(now, &mut record, |event| {
-            let said = expected.by_ref().find(|frame| ledger::says(frame, &event));
-            ledger.note(&event, said.expect("an event is what the peer said next"));
+            let said = expected.next().expect("no event but of what was said");
+            assert!(says(said, &event), "{event:?} for {said:?}");
         });
-        assert!(!self.ledger.closed || !self.session.is_open(), "CLOSE closes nothing");
-        match read {
-            Ok(taken) => {
-                assert!(was_open && taken == length);
-                assert!(is_padded(length - 18), "a record without padding was read");
-                assert!(self.session.is_open() || self.ledger.closed);
-            }
-            Err(error) => {
-                assert!(!self.session.is_open());
-                assert!(!matches!(error, SessionError::Cipher(_)), "it was authentic");
-                match &self.error {
-                    Some(first) => assert_eq!(*first, error, "it ended twice"),
-                    None if was_open => self.error = Some(error),
-                    // Its owner or the peer had closed it.
-                    None => {}
-                }
+        assert_eq!(expected.next(), None, "the owner was not told");
+        self.has_proved = true;
+        let is_allowed = was_open && !judged.is_forbidden;
+        assert_eq!(read.is_ok(), is_allowed, "{read:?}");
+        assert_eq!(self.session.is_open(), is_allowed && !judged.is_closed);
+        let Err(error) = read else { return };
+        assert!(!matches!(error, SessionError::Cipher(_)), "it was authentic");
+        match &self.error {
+            Some(first) => assert_eq!(*first, error, "it ended twice"),
+            None if was_open => self.error = Some(error),
+            // Its owner or the peer had closed it.
+            None => {}
+        }
+    }
+
+    fn judge<'a>(&mut self, plaintext: &'a [u8]) -> Judged<'a> {
+        let mut judged = Judged { is_forbidden: !is_padded(plaintext.len()), ..Judged::default() };
+        let mut frames = Frames::new(plaintext);
+        while !judged.is_forbidden
+            && let Some(frame) = frames.next()
+        {
+            let Ok(frame) = frame else {
+                judged.is_forbidden = true;
+                break;
+            };
+            judged.is_closed |= matches!(frame, Frame::Close { .. });
+            match self.rules.judge(&frame) {
+                Verdict::Told => judged.told.push(frame),
+                Verdict::Silent => {}
+                Verdict::Forbidden => judged.is_forbidden = true,
             }
         }
-        assert!(was_open || expected.len() == frames.len(), "events after the end");
-        self.has_proved = true;
-        self.listener.note(&frames, self.session.is_open());
+        judged
     }
 
     /// What the session has to say, to the peer.
@@ -240,79 +264,86 @@ impl Run {
         let has_more = has_more.expect("there are counters left");
         assert!(out.len() < limit.saturating_add(MAX_RECORD), "more than its owner has room for");
         assert!(!has_more || out.len() >= limit);
-        let may_speak = self.has_proved || self.listener.is_by_device();
+        let may_speak = self.has_proved || self.side == Side::Device;
         assert!(may_speak || out.is_empty(), "a node speaks before its device has proved itself");
-        self.listener.hear(&out, &self.ledger);
+        self.listener.hear(&out, &mut self.rules);
         if !has_more {
             let again = self.session.transmit(self.now, &mut out, usize::MAX);
             assert_eq!(again, Ok(false));
             assert!(self.session.is_open() || self.session.is_over() || !may_speak);
+            if self.session.is_open() && may_speak {
+                self.listener.owes_nothing(&self.rules);
+            }
         }
     }
 
     fn answer(&mut self, stream: StreamId, status: u16) {
         let is_allowed = self.session.is_open()
-            && self.ledger.may_answer(stream)
+            && self.rules.sending(stream) == Some(Sending::Headless)
             && (200..600).contains(&status);
         let result = self.session.answer(stream, head(status));
         assert_eq!(result.is_ok(), is_allowed, "{result:?}");
         if is_allowed {
-            self.ledger.answered(stream);
+            self.rules.answered(stream);
         }
     }
 
     fn write(&mut self, stream: StreamId, length: usize) {
-        let is_sending = self.session.is_open() && self.ledger.may_write(stream);
-        let writable = self.session.writable(stream);
-        assert!(is_sending || writable == 0);
-        let bytes = Bytes::from_static(ledger::pattern(self.ledger.written(stream), length));
+        let is_sending = self.is_sending(stream);
+        let writable = if is_sending { self.rules.writable(stream) } else { 0 };
+        assert_eq!(self.session.writable(stream), writable);
+        let bytes = Bytes::from_static(pattern(self.rules.written(stream), length));
+        let expected = match is_sending {
+            true if length as u64 <= writable => Ok(()),
+            true => Err(Some(StreamError::Blocked { writable })),
+            false => Err(None),
+        };
         let result = self.session.write(stream, bytes);
-        match &result {
-            Ok(()) => assert!(is_sending && length as u64 <= writable),
-            Err(StreamError::Blocked { writable: said }) => {
-                assert!(is_sending && *said == writable && length as u64 > writable);
-            }
-            Err(error) => assert!(!is_sending, "{error}"),
-        }
+        let result = result.map_err(|error| Some(error).filter(|_| is_sending));
+        assert_eq!(result, expected);
         if result.is_ok() {
-            self.ledger.wrote(stream, length as u64);
+            self.rules.wrote(stream, length as u64);
         }
     }
 
     fn finish(&mut self, stream: StreamId) {
-        let is_allowed = self.session.is_open() && self.ledger.may_write(stream);
+        let is_allowed = self.is_sending(stream);
         assert_eq!(self.session.finish(stream).is_ok(), is_allowed);
         if is_allowed {
-            self.ledger.finished(stream);
+            self.rules.finished(stream);
         }
+    }
+
+    fn is_sending(&self, stream: StreamId) -> bool {
+        self.session.is_open() && self.rules.sending(stream) == Some(Sending::Flowing)
     }
 
     fn reset(&mut self, stream: StreamId) {
-        let is_open = self.session.is_open();
-        self.session.reset(stream, ResetCode::Cancelled);
-        if is_open {
-            self.ledger.reset(stream);
+        if self.session.is_open() {
+            self.rules.reset(stream);
         }
+        self.session.reset(stream, ResetCode::Cancelled);
     }
 
     fn consume(&mut self, stream: StreamId, share: u16) {
-        let bytes = self.ledger.consume(stream, share);
+        let bytes = self.rules.consume(stream, share);
         self.session.consumed(stream, bytes);
     }
 
     fn open(&mut self, count: usize) {
         for _ in 0..count {
-            match self.session.open(get("/v1/events")) {
-                Ok(stream) => self.ledger.opened(stream),
-                Err(_) => return,
-            }
+            let may_open = self.session.is_open() && self.rules.may_open();
+            let opened = self.session.open(get("/v1/events"));
+            assert_eq!(opened.is_ok(), may_open, "{opened:?}");
+            let Ok(stream) = opened else { return };
+            self.rules.opened(stream);
         }
     }
 
     fn widen(&mut self, script: &mut Script<'_>) {
         let (stream, session) = (1 << (script.byte() % 40), 1 << (script.byte() % 40));
         self.session.widen(stream, session);
-        self.ledger.widen(stream, session);
+        self.rules.widen(stream, session);
     }
 
     /// Time passes; what is due is done, and then nothing is due any more.
@@ -327,6 +358,8 @@ impl Run {
         };
         if self.session.deadline().is_some_and(|at| at <= self.now) {
             self.session.on_deadline(self.now);
+            let age = self.now - self.began;
+            self.rules.is_going_away |= age >= SESSION_AGE - SESSION_FAREWELL;
             self.transmit(usize::MAX);
         }
         let deadline = self.session.deadline();
@@ -352,6 +385,15 @@ impl Run {
         assert_eq!(self.session.transmit(self.now, &mut out, usize::MAX), Ok(false));
         assert!(out.is_empty(), "it speaks after its end");
     }
+}
+
+/// A record as the rules see it.
+#[derive(Default)]
+struct Judged<'a> {
+    /// The frames that cause an event, up to the first that is forbidden.
+    told: Vec<Frame<'a>>,
+    is_forbidden: bool,
+    is_closed: bool,
 }
 
 /// Few numbers, so that frames often meet a stream that somebody opened.
