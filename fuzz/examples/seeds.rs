@@ -134,8 +134,8 @@ fn session_plaintext() -> Result<Seeds, WireError> {
     const DEVICE: u8 = 3;
     const DELIVER: &[u8] = &[1, 0, 0];
     const TRANSMIT: &[u8] = &[17];
-    // Twenty thousand bytes on each of five streams.
-    let write = |stream: u8| [21, stream, 0x4e, 0x20];
+    // Some twenty thousand bytes on each of five streams.
+    let write = |stream: u8| [21, stream, 0x4e, 0x1f];
     let round = [&[0, 2, 4, 6, 8].map(write).concat(), TRANSMIT].concat();
     let genuine = one_of_each()?;
     let of = |name: &str| find(&genuine, name);
@@ -237,7 +237,7 @@ fn session_plaintext() -> Result<Seeds, WireError> {
                 TRANSMIT,
                 &[9, 0, 5],
                 DELIVER,
-                &[21, 0, 0x4e, 0x20, 23, 0, 23, 2],
+                &[21, 0, 0x4e, 0x1f, 23, 0, 23, 2],
                 TRANSMIT,
             ],
         ),
