@@ -31,17 +31,3 @@ impl<'de> Deserialize<'de> for Epoch {
 )]
 #[serde(transparent)]
 pub struct Offset(pub u64);
-
-impl Offset {
-    /// The offset `bytes` further on; stays at `u64::MAX` instead of wrapping.
-    #[must_use]
-    pub const fn advance(self, bytes: u64) -> Self {
-        Self(self.0.saturating_add(bytes))
-    }
-
-    /// How many bytes lie between `earlier` and here; 0 when `earlier` is not earlier.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}

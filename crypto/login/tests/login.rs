@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::convert::Infallible;
+mod support;
 
 use gantline_login::{
     ControlChannel, LoginError, LoginInitiator, LoginResponder, StaticKey, TlsBinding,
@@ -13,29 +13,7 @@ use gantline_protocol::{
     HostName,
     link::{self, LinkHello, LinkMessage, LinkReply, Login, Progress},
 };
-use rand_core::{TryCryptoRng, TryRng};
-
-struct Counting(u8);
-
-impl TryRng for Counting {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("a handshake draws bytes only")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("a handshake draws bytes only")
-    }
-
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Infallible> {
-        self.0 += 1;
-        dest.fill(self.0);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counting {}
+use support::Fixed;
 
 fn host(name: &str) -> HostName {
     name.parse().unwrap()
@@ -89,7 +67,7 @@ fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginErro
         &key,
         &host(scene.asked_for),
         binding(&scene.node_tls),
-        &mut Counting(1),
+        &mut Fixed(vec![2; 32]),
     )?;
     let bend = scene.bend;
     if let Some(index) = bend.filter(|index| *index < sent.len()) {
@@ -104,7 +82,7 @@ fn run(scene: &Scene) -> Result<(ControlChannel, LoggedIn, StaticKey), LoginErro
         &[host("relay.example"), host("other.example")],
         binding(&scene.relay_tls),
         &l1,
-        &mut Counting(9),
+        &mut Fixed(vec![10; 32]),
     )?;
     if let Some(index) = bend.and_then(|index| index.checked_sub(sent.len())) {
         answer[index] ^= 1;
@@ -157,7 +135,7 @@ fn a_claimed_key_is_worth_nothing_without_the_proof() {
         std::slice::from_ref(&hello.host),
         TlsBinding::EndedByProxy,
         &l1,
-        &mut Counting(9),
+        &mut Fixed(vec![10; 32]),
     )
     .unwrap();
     assert_eq!(relay.claimed(), key.public());
@@ -170,7 +148,7 @@ fn the_first_sealed_message_must_be_the_login() {
     let key = StaticKey::from_secret(&[1; 32]);
     let relay_host = host("relay.example");
     let (node, sent) =
-        LoginInitiator::start(&key, &relay_host, TlsBinding::EndedByProxy, &mut Counting(1))
+        LoginInitiator::start(&key, &relay_host, TlsBinding::EndedByProxy, &mut Fixed(vec![2; 32]))
             .unwrap();
     let l1: [u8; L1] = sent[sent.len() - L1..].try_into().unwrap();
     let hello = LinkHello { host: relay_host.clone() };
@@ -179,7 +157,7 @@ fn the_first_sealed_message_must_be_the_login() {
         &[relay_host],
         TlsBinding::EndedByProxy,
         &l1,
-        &mut Counting(9),
+        &mut Fixed(vec![10; 32]),
     )
     .unwrap();
     let mut channel = node.finish(l2[1..].try_into().unwrap()).unwrap();

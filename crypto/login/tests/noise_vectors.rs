@@ -2,15 +2,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::convert::Infallible;
+mod support;
 
 use data_encoding::HEXLOWER;
 use gantline_login::{
     CipherState, PublicKey, StaticKey,
     noise::{Handshake, HandshakeFailed, Pattern, Setup},
 };
-use rand_core::{TryCryptoRng, TryRng};
 use serde::Deserialize;
+use support::Fixed;
 
 #[derive(Deserialize)]
 struct File {
@@ -40,28 +40,6 @@ struct Message {
     payload: String,
     ciphertext: String,
 }
-
-/// Draws exactly these 32 bytes.
-struct Fixed(Vec<u8>);
-
-impl TryRng for Fixed {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("a handshake draws bytes only")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("a handshake draws bytes only")
-    }
-
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Infallible> {
-        dest.copy_from_slice(&std::mem::take(&mut self.0));
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Fixed {}
 
 fn hex(text: &str) -> Vec<u8> {
     HEXLOWER.decode(text.as_bytes()).unwrap()

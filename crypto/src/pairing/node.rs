@@ -44,7 +44,7 @@ pub struct NodePairing {
 #[derive(Debug)]
 enum State {
     AwaitNonce,
-    AwaitShare { run: CodeRun, cpace_sid: RunNonce, code: super::PairingCode },
+    AwaitShare { run: CodeRun, sid: RunNonce, code: super::PairingCode },
     AwaitCodeProof { run: CodeRun, sid: RunNonce, psk: RunPsk, ya: [u8; SHARE], yb: [u8; SHARE] },
     AwaitLinkProof { sid: RunNonce },
     AwaitDevice { handshake: Box<Handshake>, proof: Proof },
@@ -100,9 +100,9 @@ impl NodePairing {
         }
         match std::mem::replace(&mut self.state, State::Over) {
             State::AwaitNonce => self.receive_nonce(message, desk, now, rng),
-            State::AwaitShare { run, cpace_sid, code } => {
+            State::AwaitShare { run, sid, code } => {
                 desk.check(run, now)?;
-                self.receive_share(message, run, cpace_sid, &code, node, rng)
+                self.receive_share(message, run, sid, &code, node, rng)
             }
             State::AwaitCodeProof { run, sid, psk, ya, yb } => {
                 desk.check(run, now)?;
@@ -142,7 +142,7 @@ impl NodePairing {
             PipeKind::PairByLink | PipeKind::Session => return Err(PairingError::NotOpen),
             PipeKind::PairByCode => {
                 let (run, code) = desk.begin(now)?;
-                State::AwaitShare { run, cpace_sid: sid, code }
+                State::AwaitShare { run, sid, code }
             }
         };
         Ok(Step { send: [&[GO_ON], nonce.as_slice()].concat(), done: None })
