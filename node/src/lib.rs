@@ -1,1 +1,12 @@
-//! The node.
+//! The node: it runs agents on a machine, and lets its user and paired devices reach them, with or
+//! without a relay.
+
+pub mod access;
+pub mod api;
+pub mod cli;
+pub mod door;
+pub mod duplex;
+pub mod events;
+pub mod pty;
+pub mod state;
+pub mod supervisor;

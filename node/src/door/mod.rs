@@ -1,0 +1,1 @@
+//! Where pipes come in.

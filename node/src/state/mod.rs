@@ -1,0 +1,1 @@
+//! The files in which the node keeps what must outlive it.

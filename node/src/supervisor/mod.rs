@@ -1,0 +1,1 @@
+//! Agents: the commands that this machine runs and looks after.
