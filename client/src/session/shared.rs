@@ -15,6 +15,7 @@ use gantline_protocol::{
     session::{CloseCode, GoAwayCode, Head, Open, ResetCode},
 };
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::stream::{OpenFailed, Receiving, Sending};
 
@@ -72,6 +73,8 @@ pub(super) struct Shared {
     /// Wakes the writing task.
     pub(super) speak: Notify,
     end: watch::Sender<Option<SessionEnd>>,
+    /// The pipe has ended as well.
+    pub(super) finished: CancellationToken,
     round_trip: watch::Sender<Option<Duration>>,
 }
 
@@ -128,6 +131,7 @@ impl Session {
             state: Mutex::new(state),
             speak: Notify::new(),
             end: watch::Sender::new(None),
+            finished: CancellationToken::new(),
             round_trip: watch::Sender::new(None),
         });
         (Self { shared: shared.clone() }, Arrivals { shared })
@@ -207,6 +211,11 @@ impl Session {
             // The sender lives in `shared`, which this handle holds.
             Ok(None) | Err(_) => SessionEnd::Failed(SessionError::Truncated),
         }
+    }
+
+    /// Waits until the session is over and its last words have left.
+    pub async fn finished(&self) {
+        self.shared.finished.cancelled().await;
     }
 }
 

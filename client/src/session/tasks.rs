@@ -32,7 +32,8 @@ pub fn drive(
     let reading = tokio::spawn(read(session.shared.clone(), reader, rest));
     let shared = session.shared.clone();
     tokio::spawn(async move {
-        write(shared, writer).await;
+        write(&shared, writer).await;
+        shared.finished.cancel();
         // Whatever the peer still has to say, nobody will answer.
         reading.abort();
     });
@@ -62,9 +63,9 @@ async fn read(shared: Arc<Shared>, mut reader: impl PipeReader, mut input: Bytes
     reader.stop();
 }
 
-async fn write(shared: Arc<Shared>, mut writer: impl PipeWriter) {
+async fn write(shared: &Arc<Shared>, mut writer: impl PipeWriter) {
     // A peer that reads nothing any more can't hold up the end.
-    let mut farewell = pin!(farewell(&shared));
+    let mut farewell = pin!(farewell(shared));
     loop {
         let mut out = Vec::new();
         let spoken = shared.transmit(&mut out, BATCH);
