@@ -1,1 +1,13 @@
 //! The files in which the node keeps what must outlive it.
+
+mod access_check;
+mod error;
+mod files;
+mod home;
+pub mod identity;
+mod lock;
+
+pub use error::{StateError, Unsafety};
+pub use files::{MAX_FILE, StateFiles};
+pub use home::Home;
+pub use lock::InstanceLock;

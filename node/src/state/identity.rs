@@ -1,0 +1,65 @@
+//! The node's static key, which is what names the machine. Made at the first start, never again by
+//! itself: a key that can't be read is an error, since a new one would be another machine.
+
+use data_encoding::HEXLOWER;
+use gantline_login::StaticKey;
+use zeroize::Zeroizing;
+
+use super::{StateError, StateFiles, error::failed};
+
+const NAME: &str = "node.key";
+
+/// The key of this machine's node: from `node.key`, 64 hexadecimal digits; a new one is written
+/// there if the file is missing.
+///
+/// # Errors
+/// [`StateError::Corrupt`] if the file holds no key; others if it can't be used.
+pub fn load_or_create(files: &StateFiles) -> Result<StaticKey, StateError> {
+    match files.read(NAME)?.map(Zeroizing::new) {
+        Some(text) => parse(&text).ok_or_else(|| StateError::Corrupt {
+            path: files.path(NAME),
+            why: "it does not hold a key, 64 hexadecimal digits".to_owned(),
+        }),
+        None => create(files),
+    }
+}
+
+fn create(files: &StateFiles) -> Result<StaticKey, StateError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(secret.as_mut())
+        .map_err(|error| failed("draw a key for", &files.path(NAME))(error.into()))?;
+    let mut text = Zeroizing::new(HEXLOWER.encode(secret.as_ref()));
+    text.push('\n');
+    files.write(NAME, text.as_bytes())?;
+    Ok(StaticKey::from_secret(&secret))
+}
+
+fn parse(text: &[u8]) -> Option<StaticKey> {
+    let mut secret = Zeroizing::new([0; 32]);
+    let digits = text.trim_ascii();
+    if digits.len() != 64 {
+        return None;
+    }
+    HEXLOWER.decode_mut(digits, secret.as_mut()).ok()?;
+    Some(StaticKey::from_secret(&secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Home;
+
+    #[test]
+    fn a_machine_is_the_same_after_each_start_and_never_silently_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Home::below(&dir.path().join("home")).unwrap().state_files();
+        let first = load_or_create(&files).unwrap();
+        assert_eq!(load_or_create(&files).unwrap().public(), first.public());
+        for damage in ["", "abc\n", &"g".repeat(64), &"0".repeat(66)] {
+            files.write(NAME, damage.as_bytes()).unwrap();
+            let error = load_or_create(&files).unwrap_err();
+            assert!(matches!(error, StateError::Corrupt { .. }), "{damage:?}: {error}");
+            assert_eq!(files.read(NAME).unwrap().unwrap(), damage.as_bytes());
+        }
+    }
+}
