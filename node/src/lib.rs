@@ -10,3 +10,4 @@ pub mod events;
 pub mod pty;
 pub mod state;
 pub mod supervisor;
+pub mod uplink;
