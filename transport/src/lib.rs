@@ -9,6 +9,7 @@ pub mod link;
 pub mod quic;
 mod resolve;
 pub mod tls;
+pub mod websocket;
 
 pub use backoff::Backoff;
 pub use link::{Link, LinkEnd, PipeReader, PipeWriter};

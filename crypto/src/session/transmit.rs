@@ -47,7 +47,9 @@ impl Session {
         Ok(false)
     }
 
-    fn has_something_to_say(&self, now: Instant) -> bool {
+    /// Whether [`Self::transmit`] would write anything now.
+    #[must_use]
+    pub fn has_something_to_say(&self, now: Instant) -> bool {
         match &self.phase {
             Phase::Open => {
                 self.may_speak()

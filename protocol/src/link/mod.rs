@@ -2,6 +2,7 @@
 //! login handshake, the messages after it, and the request that asks for a pipe to a machine.
 
 pub mod hello;
+pub mod join;
 pub mod login;
 pub mod message;
 pub mod pipe;
@@ -9,6 +10,7 @@ pub mod purpose;
 pub mod token;
 
 pub use hello::LinkHello;
+pub use join::JoinLink;
 pub use login::{DenialReason, Denied, Login, Welcome};
 pub use message::LinkMessage;
 pub use pipe::{PipeReply, PipeRequest};
