@@ -4,6 +4,8 @@
 pub mod access;
 pub mod api;
 pub mod cli;
+pub mod config;
+pub mod daemon;
 pub mod door;
 pub mod duplex;
 pub mod events;

@@ -6,6 +6,7 @@ use crate::WireError;
 
 /// What a device may do on one machine. Ordered: each role may do all that the one before may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees agents and their output.

@@ -14,6 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use super::{
+    Home,
     access_check::{self, Private},
     error::{StateError, failed},
 };
@@ -47,21 +48,8 @@ impl StateFiles {
         self.read_private(name, Private::Wholly)
     }
 
-    pub(crate) fn read_private(
-        &self,
-        name: &str,
-        private: Private,
-    ) -> Result<Option<Vec<u8>>, StateError> {
-        let path = self.path(name);
-        let Some(file) = access_check::open(&path, private)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed("read", &path))?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(StateError::TooLarge { path, limit: MAX_FILE });
-        }
-        Ok(Some(bytes))
+    fn read_private(&self, name: &str, private: Private) -> Result<Option<Vec<u8>>, StateError> {
+        read_bounded(&self.path(name), private)
     }
 
     /// Puts `bytes` in place of what the file holds, which is kept as `<name>.bak`. When this
@@ -182,6 +170,28 @@ impl StateFiles {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         self.path(&format!(".{name}.{}.{count}", process::id()))
     }
+}
+
+/// Reads a file that a person wrote, wherever it is.
+pub(crate) fn read_config(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    read_bounded(path, Private::FromWriters)
+}
+
+/// Replaces a file that a person wrote in [`Home::config_dir`].
+pub(crate) fn write_config(home: &Home, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+    StateFiles::new(home.config_dir().to_owned()).write(name, bytes)
+}
+
+fn read_bounded(path: &Path, private: Private) -> Result<Option<Vec<u8>>, StateError> {
+    let Some(file) = access_check::open(path, private)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(StateError::TooLarge { path: path.to_owned(), limit: MAX_FILE });
+    }
+    Ok(Some(bytes))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -111,12 +111,6 @@ impl Home {
     pub fn run_files(&self) -> StateFiles {
         StateFiles::new(self.run.clone())
     }
-
-    /// The files in [`Home::config_dir`].
-    #[must_use]
-    pub fn config_files(&self) -> StateFiles {
-        StateFiles::new(self.config.clone())
-    }
 }
 
 /// Makes a directory, and those above it, unless it is there; then asserts that it is private.

@@ -9,5 +9,6 @@ mod lock;
 
 pub use error::{StateError, Unsafety};
 pub use files::{MAX_FILE, StateFiles};
+pub(crate) use files::{read_config, write_config};
 pub use home::Home;
 pub use lock::InstanceLock;

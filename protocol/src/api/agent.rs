@@ -7,6 +7,7 @@ use crate::{AgentId, Epoch, Name, WireError, terminal::TerminalSize, time::Times
 
 /// Asks for a new agent: `POST /v1/agents`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SpawnRequest {
     /// What to run; its members stand beside the others.
@@ -22,6 +23,7 @@ pub struct SpawnRequest {
 
 /// An agent: `GET /v1/agents/{id}`. Its environment is never read back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Agent {
     /// Its name on its machine.
@@ -63,6 +65,7 @@ pub struct Agent {
 
 /// What an agent is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
     /// Its process is being started, or waits for what it depends on.

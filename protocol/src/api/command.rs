@@ -14,6 +14,7 @@ pub const MAX_TOTAL: usize = 2 * 1024 * 1024;
 /// A command, as [`super::SpawnRequest`] and [`super::ExecRequest`] carry it. The operating system
 /// may still refuse one that is within these bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Command {
     /// The program and its arguments.

@@ -6,6 +6,7 @@ use crate::{DeviceId, Name, Role, time::Timestamp};
 
 /// A paired device: an entry of `GET /v1/devices`. Its keys are never read back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
     /// Its name on this machine.

@@ -8,6 +8,7 @@ use crate::{AgentId, DeviceId, HostName, Name, Role, time::Timestamp};
 /// One event. On the stream its id is also the id of its server-sent event, by which a client
 /// resumes with `Last-Event-ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Its place among all events of this machine.
@@ -26,9 +27,11 @@ pub struct EventId(pub u64);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum EventKind {
     /// An agent was defined or changed its state.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     AgentChanged {
         /// The agent.
         agent_id: AgentId,
@@ -39,11 +42,13 @@ pub enum EventKind {
         exit: Option<ExitStatus>,
     },
     /// An agent and its log were removed.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     AgentRemoved {
         /// The agent.
         agent_id: AgentId,
     },
     /// A device was paired.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     DevicePaired {
         /// The device.
         device_id: DeviceId,
@@ -53,6 +58,7 @@ pub enum EventKind {
         role: Role,
     },
     /// A device was removed; its sessions have ended.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     DeviceRemoved {
         /// The device.
         device_id: DeviceId,

@@ -10,6 +10,7 @@ use crate::{AgentId, WireError, time::Timestamp};
 
 /// Asks for one command to be run without a terminal and without standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ExecRequest {
     /// What to run; its members stand beside the others.
@@ -17,15 +18,18 @@ pub struct ExecRequest {
     pub command: Command,
     /// After how many milliseconds it is stopped, from 1; never if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
     pub timeout_ms: Option<NonZeroU32>,
 }
 
 /// One line of the answer, which is newline-delimited JSON: one `start`, any number of `out` and
 /// `err`, one `exit`. An answer that ends without `exit` broke off; the command may still run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
 pub enum ExecEvent {
     /// The process was started.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Start {
         /// The agent that the command became.
         agent_id: AgentId,

@@ -6,6 +6,7 @@ use crate::{Alias, MachineId, Name, Role, time::Timestamp};
 
 /// The machine that answers: `GET /v1/machine`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
     /// Its name for ever.
@@ -29,6 +30,7 @@ pub struct Machine {
 
 /// A machine that a gateway knows: an entry of `GET /v1/machines`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MachineSummary {
     /// Its name for ever.
@@ -47,11 +49,13 @@ pub struct MachineSummary {
 
 /// Whether and how a gateway reaches a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Reach {
     /// A session is being made.
     Connecting,
     /// A session is open.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Connected {
         /// The path it takes.
         path: PathKind,
@@ -60,6 +64,7 @@ pub enum Reach {
         rtt_ms: Option<u32>,
     },
     /// No path leads there at the moment.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Offline {
         /// When a session was last open.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +79,7 @@ pub enum Reach {
 
 /// How a client reaches a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PathKind {
     /// Within the machine.

@@ -11,6 +11,10 @@ pub mod exec;
 pub mod machine;
 pub mod pairing;
 pub mod problem;
+#[cfg(feature = "openapi")]
+mod schema;
+pub mod signal;
+pub mod status;
 
 pub use agent::{Agent, AgentState, ExitStatus, SpawnRequest};
 pub use command::{Argv, Command, Cwd, Env};
@@ -23,6 +27,8 @@ pub use pairing::{
     PairingCodeRequest,
 };
 pub use problem::{Problem, ProblemCode};
+pub use signal::{Signal, SignalRequest};
+pub use status::{LinkState, LinkStatus, Status};
 
 #[cfg(test)]
 mod tests {

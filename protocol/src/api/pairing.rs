@@ -9,6 +9,7 @@ use crate::{InvitationId, Role, WireError, time::Timestamp};
 
 /// Asks for a pairing code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PairingCodeRequest {
     /// What the device will be allowed to do.
@@ -17,6 +18,7 @@ pub struct PairingCodeRequest {
 
 /// A pairing code, just minted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MintedCode {
     /// What to type on the device.
@@ -91,6 +93,7 @@ impl<'de> Deserialize<'de> for PairingCode {
 
 /// Asks for an invitation: `POST /v1/invitations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", try_from = "UncheckedRequest")]
 pub struct InvitationRequest {
     /// What each device will be allowed to do.
@@ -135,6 +138,7 @@ impl TryFrom<UncheckedRequest> for InvitationRequest {
 
 /// An invitation: an entry of `GET /v1/invitations`. Its token is never read back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
     /// Its name on this machine.
@@ -151,6 +155,7 @@ pub struct Invitation {
 
 /// An invitation, just minted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MintedInvitation {
     /// What will be listed; its members stand beside the link.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of every answer with a status from 400.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// A URI for the kind of problem. Always `about:blank` in version 1: `code` says more.
@@ -58,6 +59,7 @@ impl std::error::Error for Problem {}
 
 /// What went wrong, by what a program can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemCode {
     /// The request is malformed or out of bounds; the detail says which bound.

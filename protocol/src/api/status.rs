@@ -1,0 +1,89 @@
+//! How a node is doing, and how its relays reach it: `GET /v1/status`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HostName, time::Timestamp};
+
+/// How a node is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The node's software version.
+    pub version: String,
+    /// For how long it has run, in milliseconds.
+    pub uptime_ms: u64,
+    /// Where its own page and API are on this machine, as `address:port`, if they are open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loopback: Option<String>,
+    /// Its links, one for each relay.
+    pub links: Vec<LinkStatus>,
+}
+
+/// How the link to one relay is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LinkStatus {
+    /// The relay.
+    pub host: HostName,
+    /// Whether it is up.
+    pub state: LinkState,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// Why it last failed or ended, for people; it may quote the relay: show it as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// Whether a link is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// It is being made.
+    Connecting,
+    /// It is up.
+    Up,
+    /// It is down; the node tries again by itself.
+    Down,
+    /// The relay refuses this machine; a person has to do something.
+    Refused,
+    /// A state that a later version gave a name; written as `other`.
+    #[serde(other)]
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::tests::is_written_as;
+
+    #[test]
+    fn a_status_has_the_documented_json() {
+        let link = LinkStatus {
+            host: "relay.example".parse().unwrap(),
+            state: LinkState::Up,
+            since: Timestamp::from_millis(5),
+            last_error: None,
+        };
+        let refused = LinkStatus {
+            state: LinkState::Refused,
+            last_error: Some("the token is used up".to_owned()),
+            ..link.clone()
+        };
+        let mut status = Status {
+            version: "0.1.0".to_owned(),
+            uptime_ms: 7,
+            loopback: Some("127.0.0.1:33120".to_owned()),
+            links: vec![link, refused],
+        };
+        is_written_as(
+            &status,
+            r#"{"version":"0.1.0","uptimeMs":7,"loopback":"127.0.0.1:33120","links":[{"host":"relay.example","state":"up","since":5},{"host":"relay.example","state":"refused","since":5,"lastError":"the token is used up"}]}"#,
+        );
+        (status.loopback, status.links) = (None, Vec::new());
+        is_written_as(&status, r#"{"version":"0.1.0","uptimeMs":7,"links":[]}"#);
+        assert_eq!(serde_json::from_str::<LinkState>(r#""asleep""#).unwrap(), LinkState::Other);
+    }
+}
