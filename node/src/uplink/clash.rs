@@ -34,7 +34,11 @@ mod tests {
     fn two_machines_with_one_identity_do_not_fight_for_ever() {
         let mut clashes = Clashes::default();
         let start = Instant::now();
-        assert_eq!(clashes.replaced(start), None, "a new link of this machine replaces its old one");
+        assert_eq!(
+            clashes.replaced(start),
+            None,
+            "a new link of this machine replaces its old one"
+        );
         let soon = start + Duration::from_secs(59);
         assert_eq!(clashes.replaced(soon), Some(GIVE_WAY_FOR));
         let much_later = soon + Duration::from_secs(60);

@@ -12,7 +12,10 @@ use gantline_protocol::{
         self, Denied, EnrolmentToken, HEADER, LinkMessage, LinkReply, Login, ciphertext_length,
     },
 };
-use gantline_transport::{Link, LinkEnd, QuicLink, quic::{QuicReader, QuicWriter}};
+use gantline_transport::{
+    Link, LinkEnd, QuicLink,
+    quic::{QuicReader, QuicWriter},
+};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -100,10 +103,12 @@ async fn try_log_in(
     };
     control.say(&LinkMessage::Login(login)).await?;
     match control.next().await? {
-        LinkMessage::Welcome(welcome) => match welcome.machine == identity.key.public().machine_id() {
-            true => Ok(control),
-            false => Err(LoginFailed::OtherMachine),
-        },
+        LinkMessage::Welcome(welcome) => {
+            match welcome.machine == identity.key.public().machine_id() {
+                true => Ok(control),
+                false => Err(LoginFailed::OtherMachine),
+            }
+        }
         LinkMessage::Denied(denied) => Err(LoginFailed::Denied(denied)),
         LinkMessage::Login(_)
         | LinkMessage::Invite(_)
@@ -121,9 +126,8 @@ impl Control {
         let mut header = [0; HEADER];
         self.reader.read_exact(&mut header).await?;
         let mut ciphertext = [0; link::MAX_CIPHERTEXT];
-        let ciphertext = ciphertext
-            .get_mut(..ciphertext_length(header)?)
-            .ok_or(LoginFailed::Unexpected)?;
+        let ciphertext =
+            ciphertext.get_mut(..ciphertext_length(header)?).ok_or(LoginFailed::Unexpected)?;
         self.reader.read_exact(ciphertext).await?;
         Ok(LinkMessage::decode(self.channel.open(ciphertext)?)?)
     }

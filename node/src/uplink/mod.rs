@@ -18,7 +18,10 @@ use gantline_protocol::{
     link::{DenialReason, LinkMessage, LinkReply},
 };
 use gantline_transport::{Backoff, DialError, Link, LinkEnd, QuicDialer, QuicLink};
-use getrandom::{SysRng, rand_core::{Rng, UnwrapErr}};
+use getrandom::{
+    SysRng,
+    rand_core::{Rng, UnwrapErr},
+};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -197,8 +200,8 @@ impl Uplink {
         let host = self.relay.host.clone();
         self.events.publish(EventKind::LinkUp { host: host.clone() });
         let ended = tokio::select! {
-            ended = self.take_pipes(&link) => ended,
             ended = follow(control, &link) => ended,
+            never = self.take_pipes(&link) => match never {},
         };
         self.events.publish(EventKind::LinkDown { host });
         if let Ended::GoAway(_) = ended {
@@ -208,13 +211,12 @@ impl Uplink {
         ended
     }
 
-    async fn take_pipes(&self, link: &QuicLink) -> Ended {
-        loop {
-            match link.accept_pipe().await {
-                Ok((writer, reader)) => self.door.admit(reader, writer),
-                Err(end) => return end.into(),
-            }
+    /// Why the link ended, the control stream tells: its last words may still lie there.
+    async fn take_pipes(&self, link: &QuicLink) -> std::convert::Infallible {
+        while let Ok((writer, reader)) = link.accept_pipe().await {
+            self.door.admit(reader, writer);
         }
+        std::future::pending().await
     }
 
     fn tell(&self, state: LinkState, why: Option<String>) {
@@ -239,7 +241,9 @@ async fn follow(mut control: Control, link: &QuicLink) -> Ended {
                 }
             }
             Ok(LinkMessage::GoAway { redial_within_ms }) => {
-                return Ended::GoAway(Duration::from_millis(redial_within_ms.into()).min(Duration::from_secs(60)));
+                return Ended::GoAway(
+                    Duration::from_millis(redial_within_ms.into()).min(Duration::from_secs(60)),
+                );
             }
             Ok(LinkMessage::Replaced) => return Ended::Replaced,
             Ok(LinkMessage::Pong(_) | LinkMessage::Ignored(_)) => {}
@@ -323,10 +327,7 @@ impl From<LoginFailed> for Ended {
         match failed {
             LoginFailed::Reply(LinkReply::Rate) => Self::Busy { why, at_least: at_once },
             LoginFailed::Reply(
-                LinkReply::HostUnknown
-                | LinkReply::Version
-                | LinkReply::Other(_)
-                | LinkReply::GoOn,
+                LinkReply::HostUnknown | LinkReply::Version | LinkReply::Other(_) | LinkReply::GoOn,
             )
             | LoginFailed::OtherMachine => Self::Refused { why, at_least: at_once },
             LoginFailed::Denied(denied) => {
