@@ -235,7 +235,8 @@ impl Devices {
     pub(super) async fn seen(&self, id: DeviceId) -> Seen {
         let (was_pending, seen) = {
             let mut books = self.books();
-            let is_pending = |device: &Device| device.id == id && device.standing == Standing::Pending;
+            let is_pending =
+                |device: &Device| device.id == id && device.standing == Standing::Pending;
             let was_pending = books.devices.devices().iter().any(is_pending);
             (was_pending, books.devices.seen(id, wall()))
         };

@@ -21,7 +21,7 @@ use gantline_crypto::{
 };
 use gantline_protocol::{
     Name, RelayAddress,
-    session::{Preface, PipeKind},
+    session::{PipeKind, Preface},
 };
 use gantline_transport::{PipeReader, PipeWriter};
 use tokio::{io::AsyncReadExt, sync::Notify, time::sleep_until};

@@ -70,10 +70,7 @@ fn head(parts: &http::response::Parts) -> Head {
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
-    Head {
-        status: parts.status.as_u16(),
-        headers: parts.headers.iter().filter_map(text).collect(),
-    }
+    Head { status: parts.status.as_u16(), headers: parts.headers.iter().filter_map(text).collect() }
 }
 
 /// What the device sends with its request. When it is dropped, what still comes is thrown away.

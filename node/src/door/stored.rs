@@ -1,9 +1,7 @@
 //! How devices and invitations are written to their files. Both hold secrets; the files are 0600.
 
 use data_encoding::HEXLOWER;
-use gantline_crypto::{
-    Device, LinkToken, Psk, PublicKey, devices::Standing, pairing::Invitation,
-};
+use gantline_crypto::{Device, LinkToken, Psk, PublicKey, devices::Standing, pairing::Invitation};
 use gantline_protocol::{DeviceId, InvitationId, Name, Role, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

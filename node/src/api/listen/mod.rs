@@ -1,0 +1,1 @@
+//! Where requests of this machine's own user come in.
