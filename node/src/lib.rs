@@ -13,3 +13,4 @@ pub mod links;
 pub mod pty;
 pub mod state;
 pub mod supervisor;
+pub mod uplink;

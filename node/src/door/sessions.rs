@@ -28,9 +28,9 @@ use super::{Place, devices::rng, requests};
 use crate::access::{Entrance, Principal, Subject};
 
 /// Sessions that one device may have at a time. One more ends the oldest.
-pub const SESSIONS_PER_DEVICE: usize = 32;
+const SESSIONS_PER_DEVICE: usize = 32;
 /// Sessions that may be open at a time. One more is closed with `overload`.
-pub const MAX_SESSIONS: usize = 512;
+const MAX_SESSIONS: usize = 512;
 
 /// The sessions that are open. Clones are the same.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,209 @@
+//! From a known machine to a connection: all paths are tried at once, and the first whose handshake
+//! is through wins.
+
+use std::{
+    fmt, io,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use gantline_crypto::{
+    Psk, PublicKey, StaticKey,
+    session::{DeviceHandshake, handshake::S2},
+};
+use gantline_protocol::{MachineId, api::Machine};
+use gantline_transport::{PipeReader, PipeWriter, QuicDialer, quic::Timing};
+use getrandom::{SysRng, rand_core::UnwrapErr};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    connection::{Connection, Request},
+    machine::{Device, KnownMachine},
+    path::{self, Path, PathError, WithPipe},
+    session::{Session, drive},
+};
+
+/// How long one path may take, unless [`Client::patience`] says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// What the node says of its machine is at most so long, in bytes.
+const MAX_MACHINE: usize = 64 * 1024;
+
+/// Reaches machines for one device. Clones share their UDP socket.
+#[derive(Debug, Clone)]
+pub struct Client {
+    device: Device,
+    dialer: QuicDialer,
+    patience: Duration,
+}
+
+/// Why a machine could not be reached.
+#[derive(Debug)]
+pub struct ConnectError {
+    /// What became of each path.
+    pub paths: Vec<(Path, PathError)>,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.paths.as_slice() {
+            [] => f.write_str("no path leads to this machine"),
+            [(path, error)] => write!(f, "{path}: {error}"),
+            paths => paths.iter().enumerate().try_for_each(|(index, (path, error))| {
+                let gap = if index == 0 { "" } else { "\n" };
+                write!(f, "{gap}{path}: {error}")
+            }),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl Client {
+    /// A client for this device. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// What the system says when there is no UDP socket to be had.
+    pub fn new(device: Device) -> io::Result<Self> {
+        let dialer = QuicDialer::new(Timing::default())?;
+        Ok(Self { device, dialer, patience: PATIENCE })
+    }
+
+    /// The same client, which gives each path so long.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// This device.
+    #[must_use]
+    pub const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(crate) const fn dialer(&self) -> &QuicDialer {
+        &self.dialer
+    }
+
+    pub(crate) const fn patience_per_path(&self) -> Duration {
+        self.patience
+    }
+
+    /// The node of this machine and user, whichever machine this is.
+    ///
+    /// # Errors
+    /// [`PathError`] when none runs.
+    pub async fn local(&self, socket: &std::path::Path) -> Result<Connection, PathError> {
+        let path = Path::Unix(socket.to_owned());
+        timeout(self.patience, local(path, socket, None))
+            .await
+            .unwrap_or(Err(PathError::Slow(self.patience)))
+    }
+
+    /// Reaches `machine` on the first of `paths` that is through. The Unix socket counts only if
+    /// the node there is this machine.
+    ///
+    /// # Errors
+    /// [`ConnectError`] with what became of each path.
+    pub async fn connect(
+        &self,
+        machine: &KnownMachine,
+        paths: &[Path],
+    ) -> Result<Connection, ConnectError> {
+        let mut attempts = JoinSet::new();
+        for path in paths {
+            let (client, machine, path) = (self.clone(), machine.clone(), path.clone());
+            attempts.spawn(async move {
+                let attempt = timeout(client.patience, client.attempt(&machine, &path));
+                let result = attempt.await.unwrap_or(Err(PathError::Slow(client.patience)));
+                result.map_err(|error| (path, error))
+            });
+        }
+        let mut failed = Vec::new();
+        while let Some(attempt) = attempts.join_next().await {
+            match attempt {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(failure)) => failed.push(failure),
+                // An attempt that panicked has said so on its own.
+                Err(_) => {}
+            }
+        }
+        failed.sort_by_key(|(path, _)| paths.iter().position(|other| other == path));
+        Err(ConnectError { paths: failed })
+    }
+
+    async fn attempt(&self, machine: &KnownMachine, path: &Path) -> Result<Connection, PathError> {
+        if let Path::Unix(socket) = path {
+            return local(path.clone(), socket, Some(machine.machine_id)).await;
+        }
+        let with = |psk: &Psk| OpenSession {
+            key: self.device.key.clone(),
+            node: machine.key,
+            psk: psk.clone(),
+        };
+        let present = with(&machine.pairing.psk);
+        let opened = path::open(path, machine.machine_id, &self.dialer, present).await;
+        let session = match (opened, &machine.earlier) {
+            (Err(PathError::HungUp | PathError::NotProved), Some(earlier)) => {
+                let earlier = with(&earlier.psk);
+                path::open(path, machine.machine_id, &self.dialer, earlier).await?
+            }
+            (opened, _) => opened?,
+        };
+        Ok(Connection::over_session(machine.machine_id, path.clone(), session))
+    }
+}
+
+/// A connection by the Unix socket, to `wanted` or whichever machine this is.
+async fn local(
+    path: Path,
+    socket: &std::path::Path,
+    wanted: Option<MachineId>,
+) -> Result<Connection, PathError> {
+    let broken = |error: crate::RequestError| PathError::Local(io::Error::other(error));
+    let answer = Connection::over_socket(MachineId::from_bytes([0; 16]), path.clone(), socket)
+        .request(Request::get("/v1/machine"))
+        .await
+        .map_err(broken)?;
+    let machine: Machine = answer.json(MAX_MACHINE).await.map_err(broken)?;
+    match wanted {
+        Some(wanted) if wanted != machine.machine_id => Err(PathError::OtherMachine),
+        Some(_) | None => Ok(Connection::over_socket(machine.machine_id, path, socket)),
+    }
+}
+
+/// The device's side of a session's handshake.
+struct OpenSession {
+    key: StaticKey,
+    node: PublicKey,
+    psk: Psk,
+}
+
+impl WithPipe for OpenSession {
+    type Output = Session;
+
+    async fn with(
+        self,
+        mut reader: impl PipeReader,
+        mut writer: impl PipeWriter,
+    ) -> Result<Session, PathError> {
+        let rng = &mut UnwrapErr(SysRng);
+        let (handshake, hello) = DeviceHandshake::start(&self.key, &self.node, &self.psk, rng)
+            .map_err(|_| PathError::NotProved)?;
+        writer.write_all(&hello).await.map_err(PathError::Broken)?;
+        let mut s2 = [0; S2];
+        // A node that knows no such device ends the pipe instead.
+        reader.read_exact(&mut s2).await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => PathError::HungUp,
+            _ => PathError::Broken(error),
+        })?;
+        let core = handshake.finish(&s2, Instant::now()).map_err(|_| PathError::NotProved)?;
+        // A device opens streams and serves none.
+        let (session, _) = drive(core, reader, writer, BytesMut::new());
+        Ok(session)
+    }
+}

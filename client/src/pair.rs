@@ -1,0 +1,97 @@
+//! Pairing as a device, by code or by link.
+
+use std::time::SystemTime;
+
+use gantline_crypto::pairing::{CodeAttempts, DevicePairing, Paired, PairingError, PairingLink};
+use gantline_protocol::MachineId;
+use gantline_transport::{PipeReader, PipeWriter};
+use getrandom::{SysRng, rand_core::UnwrapErr};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    connect::Client,
+    machine::KnownMachine,
+    path::{self, Path, PathError, WithPipe},
+};
+
+/// What a pairing is made with.
+#[derive(Debug)]
+pub enum Pairing<'a> {
+    /// A code that a person typed, and the machine that showed it. A code is good for two tries.
+    Code {
+        /// The machine.
+        machine: MachineId,
+        /// The code.
+        attempts: &'a mut CodeAttempts,
+    },
+    /// A link that was handed over.
+    Link(&'a PairingLink),
+}
+
+/// Why a pairing failed. Nothing is retried by itself: each try lets a malicious relay test a guess.
+pub type PairFailed = PathError;
+
+impl Client {
+    /// Pairs this device with a machine on `path`, one try. `known` is what was known of the
+    /// machine before, if anything.
+    ///
+    /// # Errors
+    /// [`PathError`]; nothing was paired.
+    pub async fn pair(
+        &self,
+        with: Pairing<'_>,
+        path: &Path,
+        known: Option<&KnownMachine>,
+    ) -> Result<KnownMachine, PairFailed> {
+        let rng = &mut UnwrapErr(SysRng);
+        let device = self.device();
+        let (machine, (run, first)) = match with {
+            Pairing::Code { machine, attempts } => {
+                let run =
+                    DevicePairing::by_code(machine, attempts, &device.key, &device.name, rng)?;
+                (machine, run)
+            }
+            Pairing::Link(link) => {
+                (link.machine, DevicePairing::by_link(link, &device.key, &device.name, rng))
+            }
+        };
+        let attempt = path::open(path, machine, self.dialer(), Run { run, first });
+        let patience = self.patience_per_path();
+        let paired = timeout(patience, attempt).await.unwrap_or(Err(PathError::Slow(patience)))?;
+        Ok(KnownMachine::new(paired, known, SystemTime::now().into()))
+    }
+}
+
+struct Run {
+    run: DevicePairing,
+    first: Vec<u8>,
+}
+
+impl WithPipe for Run {
+    type Output = Paired;
+
+    async fn with(
+        mut self,
+        mut reader: impl PipeReader,
+        mut writer: impl PipeWriter,
+    ) -> Result<Paired, PathError> {
+        writer.write_all(&self.first).await.map_err(PathError::Broken)?;
+        loop {
+            let needs = self.run.needs();
+            if needs == 0 {
+                return Err(PairingError::Over.into());
+            }
+            let mut message = vec![0; needs];
+            reader.read_exact(&mut message).await.map_err(PathError::Broken)?;
+            let step = self.run.receive(&message, &mut UnwrapErr(SysRng))?;
+            writer.write_all(&step.send).await.map_err(PathError::Broken)?;
+            if let Some(paired) = step.done {
+                let _ = writer.shutdown().await;
+                return Ok(paired);
+            }
+        }
+    }
+}

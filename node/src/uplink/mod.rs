@@ -1,0 +1,373 @@
+//! The node's links to its relays: one task each, which dials, logs in, hands the pipes of clients
+//! to the door, and begins anew whenever the link ends, for as long as the node runs.
+
+mod clash;
+mod login;
+mod tokens;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use gantline_crypto::StaticKey;
+use gantline_protocol::{
+    Alias, RelayAddress,
+    api::{EventKind, LinkState, LinkStatus},
+    link::{DenialReason, LinkMessage, LinkReply},
+};
+use gantline_transport::{Backoff, DialError, Link, LinkEnd, QuicDialer, QuicLink};
+use getrandom::{
+    SysRng,
+    rand_core::{Rng, UnwrapErr},
+};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    clash::Clashes,
+    login::{Control, LoginFailed, log_in},
+};
+use crate::{door::Door, events::Events};
+
+pub use tokens::Tokens;
+
+/// How long to wait before asking a relay again that does not want this machine.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+/// What ends a link that this node ends: nothing is wrong.
+const GOODBYE: u32 = 0;
+
+/// What every link says of this node.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The machine's static key.
+    pub key: StaticKey,
+    /// The friendly name that it would like to have.
+    pub alias: Option<Alias>,
+}
+
+/// The links of a node. Dropping it ends them.
+#[derive(Debug)]
+pub struct Uplinks {
+    statuses: Vec<Arc<Mutex<LinkStatus>>>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Uplinks {
+    /// Dials all of `relays` and keeps dialling. Needs a Tokio runtime.
+    #[must_use]
+    pub fn start(
+        relays: &[RelayAddress],
+        identity: &Identity,
+        dialer: &QuicDialer,
+        tokens: &Tokens,
+        door: &Door,
+        events: &Events,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let mut statuses = Vec::new();
+        for relay in relays {
+            let status = Arc::new(Mutex::new(LinkStatus {
+                host: relay.host.clone(),
+                state: LinkState::Connecting,
+                since: SystemTime::now().into(),
+                last_error: None,
+            }));
+            statuses.push(status.clone());
+            let uplink = Uplink {
+                relay: relay.clone(),
+                identity: identity.clone(),
+                dialer: dialer.clone(),
+                tokens: tokens.clone(),
+                door: door.clone(),
+                events: events.clone(),
+                status,
+            };
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = uplink.run(stop.child_token()) => {}
+                }
+            });
+        }
+        Self { statuses, stop, tasks }
+    }
+
+    /// How the links are doing, in the order in which the relays were named.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<LinkStatus> {
+        let read = |status: &Arc<Mutex<LinkStatus>>| {
+            status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        self.statuses.iter().map(read).collect()
+    }
+
+    /// Ends the links, and with them every pipe that came over them.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The link to one relay.
+struct Uplink {
+    relay: RelayAddress,
+    identity: Identity,
+    dialer: QuicDialer,
+    tokens: Tokens,
+    door: Door,
+    events: Events,
+    status: Arc<Mutex<LinkStatus>>,
+}
+
+/// Why a link ended, by what is to be done next.
+enum Ended {
+    /// It broke, or the relay could not be reached.
+    Lost(String),
+    /// The relay was restarted: it is there already.
+    Restarted(String),
+    /// The relay has too much to do; it may have said for how long at least.
+    Busy { why: String, at_least: Duration },
+    /// The relay does not want this machine; only a person can change that.
+    Refused { why: String, at_least: Duration },
+    /// Another machine has the alias: go on without it.
+    AliasTaken(String),
+    /// The relay is about to stop; another link is wanted within this time, and the pipes of the
+    /// old one go on.
+    GoAway(Duration),
+    /// A newer login with this machine's key took over.
+    Replaced,
+}
+
+impl Uplink {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut clashes = Clashes::default();
+        loop {
+            self.tell(LinkState::Connecting, None);
+            let ended = self.once(&mut backoff, &stop).await;
+            let (state, why, wait) = match ended {
+                Ended::Lost(why) => (LinkState::Down, why, backoff.fail(random())),
+                Ended::Restarted(why) => (LinkState::Down, why, Duration::ZERO),
+                Ended::Busy { why, at_least } => {
+                    (LinkState::Down, why, backoff.refused(at_least, random()))
+                }
+                Ended::Refused { why, at_least } => {
+                    (LinkState::Refused, why, backoff.refused(at_least.max(REFUSED_FOR), random()))
+                }
+                Ended::AliasTaken(why) => {
+                    self.identity.alias = None;
+                    (LinkState::Down, why, Duration::ZERO)
+                }
+                Ended::GoAway(within) => {
+                    let wait = within.mul_f64(fraction(random()));
+                    (LinkState::Down, "the relay is being stopped".to_owned(), wait)
+                }
+                Ended::Replaced => match clashes.replaced(Instant::now()) {
+                    None => {
+                        let why = "another login with this machine's key took over".to_owned();
+                        (LinkState::Down, why, backoff.fail(random()))
+                    }
+                    Some(wait) => (LinkState::Refused, clash::ADVICE.to_owned(), wait),
+                },
+            };
+            tracing::warn!(relay = %self.relay.host, %why, ?wait, "the link to the relay is down");
+            self.tell(state, Some(why));
+            sleep(wait).await;
+        }
+    }
+
+    /// One link, from dialling to its end.
+    async fn once(&self, backoff: &mut Backoff, stop: &CancellationToken) -> Ended {
+        let link = match self.dialer.dial(&self.relay).await {
+            Ok(link) => link,
+            Err(error) => return error.into(),
+        };
+        let hang_up = HangUp { link: Some(link.clone()), stop: stop.clone() };
+        let token = self.tokens.find(&self.relay);
+        let control = match log_in(&link, &self.relay.host, &self.identity, token).await {
+            Ok(control) => control,
+            Err(failed) => return Ended::from(failed),
+        };
+        backoff.succeed();
+        self.tokens.used(&self.relay).await;
+        tracing::info!(relay = %self.relay.host, "the link to the relay is up");
+        self.tell(LinkState::Up, None);
+        let host = self.relay.host.clone();
+        self.events.publish(EventKind::LinkUp { host: host.clone() });
+        let ended = tokio::select! {
+            ended = follow(control, &link) => ended,
+            never = self.take_pipes(&link) => match never {},
+        };
+        self.events.publish(EventKind::LinkDown { host });
+        if let Ended::GoAway(_) = ended {
+            // The pipes of this link hold it, and end it with the last of them.
+            hang_up.forget();
+        }
+        ended
+    }
+
+    /// Why the link ended, the control stream tells: its last words may still lie there.
+    async fn take_pipes(&self, link: &QuicLink) -> std::convert::Infallible {
+        while let Ok((writer, reader)) = link.accept_pipe().await {
+            self.door.admit(reader, writer);
+        }
+        std::future::pending().await
+    }
+
+    fn tell(&self, state: LinkState, why: Option<String>) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.state != state {
+            status.since = SystemTime::now().into();
+        }
+        status.state = state;
+        if why.is_some() {
+            status.last_error = why;
+        }
+    }
+}
+
+/// Does what the relay asks for on the control stream.
+async fn follow(mut control: Control, link: &QuicLink) -> Ended {
+    loop {
+        match control.next().await {
+            Ok(LinkMessage::Ping(number)) => {
+                if let Err(failed) = control.say(&LinkMessage::Pong(number)).await {
+                    return failed.into();
+                }
+            }
+            Ok(LinkMessage::GoAway { redial_within_ms }) => {
+                return Ended::GoAway(
+                    Duration::from_millis(redial_within_ms.into()).min(Duration::from_secs(60)),
+                );
+            }
+            Ok(LinkMessage::Replaced) => return Ended::Replaced,
+            Ok(LinkMessage::Pong(_) | LinkMessage::Ignored(_)) => {}
+            Ok(
+                LinkMessage::Login(_)
+                | LinkMessage::Welcome(_)
+                | LinkMessage::Denied(_)
+                | LinkMessage::Invite(_),
+            ) => return Ended::Lost("the relay broke the protocol".to_owned()),
+            // The link's own end says more than that its control stream broke.
+            Err(_) => {
+                return match tokio::time::timeout(Duration::from_secs(1), link.ended()).await {
+                    Ok(end) => end.into(),
+                    Err(_) => Ended::Lost("the relay ended the control stream".to_owned()),
+                };
+            }
+        }
+    }
+}
+
+/// Ends a link in order, so that the relay need not wait for its silence.
+struct HangUp {
+    link: Option<QuicLink>,
+    stop: CancellationToken,
+}
+
+impl HangUp {
+    /// The link goes on, but not longer than the node.
+    fn forget(mut self) {
+        let Some(link) = self.link.take() else { return };
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => link.close(GOODBYE, "the node stops"),
+                _ = link.ended() => {}
+            }
+        });
+    }
+}
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            link.close(GOODBYE, "");
+        }
+    }
+}
+
+impl From<DialError> for Ended {
+    fn from(error: DialError) -> Self {
+        match &error {
+            DialError::Refused { .. } => {
+                Self::Busy { why: error.to_string(), at_least: Duration::ZERO }
+            }
+            DialError::WrongRelay { .. } => {
+                Self::Refused { why: error.to_string(), at_least: Duration::ZERO }
+            }
+            DialError::Name { .. } | DialError::Silent { .. } | DialError::Broken { .. } => {
+                Self::Lost(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<LinkEnd> for Ended {
+    fn from(end: LinkEnd) -> Self {
+        match end {
+            LinkEnd::Restarted => Self::Restarted(end.to_string()),
+            LinkEnd::ClosedByPeer { .. }
+            | LinkEnd::ClosedHere
+            | LinkEnd::Silent
+            | LinkEnd::Broken(_) => Self::Lost(end.to_string()),
+        }
+    }
+}
+
+impl From<LoginFailed> for Ended {
+    fn from(failed: LoginFailed) -> Self {
+        let why = failed.to_string();
+        let at_once = Duration::ZERO;
+        match failed {
+            LoginFailed::Reply(LinkReply::Rate) => Self::Busy { why, at_least: at_once },
+            LoginFailed::Reply(
+                LinkReply::HostUnknown | LinkReply::Version | LinkReply::Other(_) | LinkReply::GoOn,
+            )
+            | LoginFailed::OtherMachine => Self::Refused { why, at_least: at_once },
+            LoginFailed::Denied(denied) => {
+                let at_least = Duration::from_millis(denied.retry_after_ms.unwrap_or(0).into())
+                    .min(Duration::from_secs(3600));
+                match denied.reason {
+                    DenialReason::Rate | DenialReason::Unavailable => Self::Busy { why, at_least },
+                    DenialReason::AliasTaken => Self::AliasTaken(why),
+                    DenialReason::TokenRequired
+                    | DenialReason::TokenUnknown
+                    | DenialReason::TokenExpired
+                    | DenialReason::TokenUsed
+                    | DenialReason::Quota
+                    | DenialReason::HostUnknown
+                    | DenialReason::Version
+                    | DenialReason::Other => Self::Refused { why, at_least },
+                }
+            }
+            LoginFailed::Link(_)
+            | LoginFailed::Pipe(_)
+            | LoginFailed::Login(_)
+            | LoginFailed::Wire(_)
+            | LoginFailed::Channel(_)
+            | LoginFailed::Unexpected
+            | LoginFailed::Slow => Self::Lost(why),
+        }
+    }
+}
+
+fn random() -> u64 {
+    UnwrapErr(SysRng).next_u64()
+}
+
+/// Evenly between 0 and 1.
+fn fraction(random: u64) -> f64 {
+    f64::from((random >> 32) as u32) / f64::from(u32::MAX)
+}
+
+impl fmt::Debug for Uplink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uplink").field("relay", &self.relay).finish_non_exhaustive()
+    }
+}
