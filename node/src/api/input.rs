@@ -7,7 +7,6 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use bytes::Bytes;
-use gantline_protocol::api::ProblemCode;
 use http::{header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError};
 use serde::de::DeserializeOwned;
@@ -100,8 +99,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        parts.extensions.get::<Self>().copied().ok_or_else(|| {
-            Refused::new(ProblemCode::Unauthenticated, "this request comes from nobody known")
-        })
+        parts.extensions.get::<Self>().copied().ok_or_else(Refused::nobody)
     }
 }

@@ -26,6 +26,10 @@ impl Refused {
         Self(Problem::new(code, detail))
     }
 
+    pub(crate) fn nobody() -> Self {
+        Self::new(ProblemCode::Unauthenticated, "this request comes from nobody known")
+    }
+
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(ProblemCode::InvalidRequest, detail)
     }

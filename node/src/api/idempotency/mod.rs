@@ -89,7 +89,7 @@ async fn keyed(
         .extensions
         .get::<Principal>()
         .map(|principal| principal.subject)
-        .ok_or_else(|| Refused::invalid("this request comes from nobody known"))?;
+        .ok_or_else(Refused::nobody)?;
     let body = read_body(&parts, body).await?;
     let fingerprint = fingerprint(&parts, &body);
     let verdict = idempotency.book().begin(subject, &key, fingerprint, Instant::now());
