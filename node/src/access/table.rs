@@ -1,0 +1,77 @@
+//! What each route asks of whoever calls it. There is no route without an entry here and no entry
+//! without a route; a test holds both to it, and the guard lets nothing else through.
+
+use gantline_protocol::Role;
+use http::Method;
+
+/// What a route asks of whoever calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The method. HEAD counts as GET.
+    pub method: Method,
+    /// The path, as the router has it.
+    pub path: &'static str,
+    /// The least role that may call it.
+    pub least: Role,
+    /// What it does to the machine.
+    pub effect: Effect,
+}
+
+/// What a route does to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing; it takes no body.
+    Reads,
+    /// It changes something, with a body of at most so many bytes. It takes an `Idempotency-Key`.
+    Changes {
+        /// The greatest body, in bytes.
+        body: usize,
+    },
+    /// It is a conversation, whose messages have bounds of their own. What each side may say there
+    /// follows from its role.
+    Converses,
+}
+
+/// A command with its environment, as JSON.
+const COMMAND: Effect = Effect::Changes { body: 8 * 1024 * 1024 };
+const SMALL: Effect = Effect::Changes { body: 64 * 1024 };
+
+/// Every route.
+pub const TABLE: &[Access] = &[
+    entry(Method::GET, "/v1/agents", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/agents", Role::Operator, COMMAND),
+    entry(Method::GET, "/v1/agents/{id}", Role::Observer, Effect::Reads),
+    entry(Method::DELETE, "/v1/agents/{id}", Role::Operator, SMALL),
+    entry(Method::GET, "/v1/agents/{id}/output", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/agents/{id}/signal", Role::Operator, SMALL),
+    entry(Method::POST, "/v1/agents/{id}/stop", Role::Operator, SMALL),
+    entry(Method::GET, "/v1/agents/{id}/terminal", Role::Observer, Effect::Converses),
+    entry(Method::POST, "/v1/agents/{id}/terminal", Role::Observer, Effect::Converses),
+    entry(Method::GET, "/v1/devices", Role::Owner, Effect::Reads),
+    entry(Method::DELETE, "/v1/devices/{id}", Role::Owner, SMALL),
+    entry(Method::GET, "/v1/events", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/exec", Role::Operator, COMMAND),
+    entry(Method::GET, "/v1/invitations", Role::Owner, Effect::Reads),
+    entry(Method::POST, "/v1/invitations", Role::Owner, SMALL),
+    entry(Method::DELETE, "/v1/invitations/{id}", Role::Owner, SMALL),
+    entry(Method::GET, "/v1/machine", Role::Observer, Effect::Reads),
+    entry(Method::GET, "/v1/openapi.json", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/pairing-codes", Role::Owner, SMALL),
+    entry(Method::GET, "/v1/status", Role::Observer, Effect::Reads),
+];
+
+const fn entry(method: Method, path: &'static str, least: Role, effect: Effect) -> Access {
+    Access { method, path, least, effect }
+}
+
+/// The entry of a route.
+pub(super) fn find(method: &Method, path: &str) -> Option<&'static Access> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    TABLE.iter().find(|access| access.method == *method && access.path == path)
+}
+
+/// The methods that a path has, for `Allow`.
+pub(super) fn methods(path: &str) -> String {
+    let methods = TABLE.iter().filter(|access| access.path == path);
+    methods.map(|access| access.method.as_str()).collect::<Vec<_>>().join(", ")
+}

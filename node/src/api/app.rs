@@ -1,0 +1,56 @@
+//! What the API's handlers work with, and the router made of it.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use axum::{Router, middleware};
+use gantline_protocol::{Alias, MachineId, Name, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{Mutations, idempotency, idempotency::Idempotency, problem, routes};
+use crate::{access, door::Devices, events::Events, links::Links};
+
+/// What the API speaks about. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The machine.
+    pub machine: Arc<MachineInfo>,
+    /// What happens on it.
+    pub events: Events,
+    /// Its links to relays.
+    pub links: Links,
+    /// Who may reach it.
+    pub devices: Devices,
+    /// Whatever changes it.
+    pub mutations: Mutations,
+    /// Where the API is on 127.0.0.1, if it is there.
+    pub loopback: Option<SocketAddr>,
+    /// Ends the answers that would go on for ever.
+    pub closing: CancellationToken,
+}
+
+/// What stays the same of a machine as long as its node runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineInfo {
+    /// Its name for ever.
+    pub machine_id: MachineId,
+    /// Its subdomain, if it wants one.
+    pub alias: Option<Alias>,
+    /// What people call it.
+    pub name: Name,
+    /// When the node was started.
+    pub started_at: Timestamp,
+    /// The same, on the clock that is never set.
+    pub started: Instant,
+}
+
+/// The router that answers every request to this machine. A request without a
+/// [`access::Principal`] is refused.
+pub fn router(app: App) -> Router {
+    let (router, _) = routes::all().split_for_parts();
+    router
+        .fallback(problem::no_such_path)
+        .with_state(app)
+        .layer(middleware::from_fn_with_state(Idempotency::default(), idempotency::once))
+        .layer(middleware::from_fn(problem::catch_panics))
+        .layer(middleware::from_fn(access::guard))
+}

@@ -1,0 +1,322 @@
+//! The API on 127.0.0.1, for the browser of this machine's user. Every page in that browser, and
+//! every program of every user of the machine, can connect: so the names by which it is called are
+//! fixed, other pages are refused, and who calls must know the token of this start of the node.
+
+use std::{
+    fmt,
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use gantline_protocol::api::ProblemCode;
+use gantline_transport::websocket::{self, WebSocketReader, WebSocketWriter};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{
+        AUTHORIZATION, CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    },
+};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{handshake::derive_accept_key, protocol},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{
+    ListenError,
+    connections::Connections,
+    token::{Token, WrongTokens},
+};
+use crate::{
+    access::{Entrance, Principal},
+    api::Refused,
+    config::LoopbackPort,
+    state::Home,
+};
+
+/// Ports that are tried, beginning with the one that was asked for.
+const PORTS: u16 = 32;
+/// The path of the WebSocket that is a pipe to the door.
+const SESSION: &str = "/v1/session";
+/// The WebSocket subprotocol of the API's conversations.
+pub(crate) const SUBPROTOCOL: &str = "gantline.v1";
+/// What stands before the token among the subprotocols, since a page can't set other headers.
+const BEARER_SUBPROTOCOL: &str = "gantline.bearer.";
+
+/// Both ends of a pipe that came in as a WebSocket.
+pub type PipeEnds = (WebSocketReader<TokioIo<Upgraded>>, WebSocketWriter<TokioIo<Upgraded>>);
+
+/// Takes the pipes that come in at `/v1/session`.
+pub type OnPipe = Arc<dyn Fn(PipeEnds) + Send + Sync>;
+
+/// The listener on 127.0.0.1, open.
+#[derive(Debug)]
+pub struct LoopbackListener {
+    listener: TcpListener,
+    address: SocketAddr,
+    token: Token,
+}
+
+/// Where the listener is, for the user's own programs: `loopback.json` in [`Home::run_dir`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// Its address and port.
+    pub address: SocketAddr,
+    /// The name of the file beside this one that holds the token.
+    pub token_file: String,
+}
+
+impl Place {
+    /// The name of its file in [`Home::run_dir`].
+    pub const FILE: &str = "loopback.json";
+}
+
+const TOKEN_FILE: &str = "loopback.token";
+
+impl LoopbackListener {
+    /// Opens the listener on `port`, or on the next one that is free, draws its token, and writes
+    /// both down in [`Home::run_dir`].
+    ///
+    /// # Errors
+    /// [`ListenError`] if no port is free, or the system refuses.
+    pub async fn bind(home: &Home, port: LoopbackPort) -> Result<Self, ListenError> {
+        let listener = bind(port).await?;
+        let failed = |source| ListenError::Io { place: "127.0.0.1".to_owned(), source };
+        let address = listener.local_addr().map_err(failed)?;
+        let token = Token::draw().map_err(|error| failed(error.into()))?;
+        let files = home.run_files();
+        files.remove(TOKEN_FILE)?;
+        files.write(TOKEN_FILE, token.reveal().as_bytes())?;
+        files.write_json(Place::FILE, &Place { address, token_file: TOKEN_FILE.to_owned() })?;
+        Ok(Self { listener, address, token })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers with `router`, and gives pipes to `on_pipe`, until `closing` is cancelled and the
+    /// last answer is given.
+    pub async fn serve(self, router: Router, on_pipe: OnPipe, closing: CancellationToken) {
+        let Self { listener, address, token } = self;
+        let entrance = Arc::new(LoopbackEntrance {
+            hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", address.port())),
+            token,
+            wrong: Mutex::default(),
+            router,
+            on_pipe,
+        });
+        let accept = || listener.accept();
+        Connections::new(closing)
+            .run(accept, |connections, place, (stream, peer): (TcpStream, SocketAddr)| {
+                let _ = stream.set_nodelay(true);
+                let entrance = entrance.clone();
+                connections.serve(place, stream, move |request| {
+                    let entrance = entrance.clone();
+                    async move {
+                        match entrance.answer(request, peer.ip()).await {
+                            Ok(response) => response,
+                            Err(refused) => refused.into_response(),
+                        }
+                    }
+                });
+            })
+            .await;
+    }
+}
+
+async fn bind(port: LoopbackPort) -> Result<TcpListener, ListenError> {
+    let failed =
+        |port| move |source| ListenError::Io { place: format!("127.0.0.1:{port}"), source };
+    let first = match port {
+        LoopbackPort::Any => {
+            return TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed(0));
+        }
+        LoopbackPort::From(first) => first.get(),
+    };
+    let last = first.saturating_add(PORTS - 1);
+    for port in first..=last {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(failed(port)(error)),
+        }
+    }
+    Err(ListenError::NoPort { first, last })
+}
+
+struct LoopbackEntrance {
+    /// `host:port`, as the user's browser may call this listener.
+    hosts: [String; 2],
+    token: Token,
+    wrong: Mutex<WrongTokens>,
+    router: Router,
+    on_pipe: OnPipe,
+}
+
+impl fmt::Debug for LoopbackEntrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopbackEntrance").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
+
+impl LoopbackEntrance {
+    async fn answer(&self, mut request: Request, peer: IpAddr) -> Result<Response, Refused> {
+        self.check_names(&request)?;
+        if request.uri().path() == SESSION {
+            return self.take_pipe(request);
+        }
+        if let Some(refusal) = self.check_token(request.headers(), peer) {
+            return Ok(refusal);
+        }
+        let headers = request.headers_mut();
+        headers.remove(AUTHORIZATION);
+        if headers.remove(SEC_WEBSOCKET_PROTOCOL).is_some() {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        }
+        request.extensions_mut().insert(Principal::local(Entrance::Loopback));
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        Ok(response)
+    }
+
+    /// Refuses requests for other names, which a page of another site can have made to lead here
+    /// (DNS rebinding), and those of other pages.
+    fn check_names(&self, request: &Request) -> Result<(), Refused> {
+        let refused = |what: &str| Err(Refused::new(ProblemCode::RoleForbids, what));
+        let is_host = |host: &str| self.hosts.iter().any(|own| own == host);
+        let host = single(request.headers(), &HOST);
+        let named = request.uri().authority().is_none_or(|authority| is_host(authority.as_str()));
+        if !named || !host.is_ok_and(|host| host.is_some_and(is_host)) {
+            return refused("this address goes by 127.0.0.1 and localhost with its port only");
+        }
+        let is_origin = |origin: &str| origin.strip_prefix("http://").is_some_and(is_host);
+        match single(request.headers(), &ORIGIN) {
+            Ok(None) => Ok(()),
+            Ok(Some(origin)) if is_origin(origin) => Ok(()),
+            Ok(Some(_)) | Err(_) => refused("a page of another origin may not call this address"),
+        }
+    }
+
+    /// The answer to whoever does not know the token.
+    fn check_token(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Response> {
+        let guess = if headers.contains_key(UPGRADE) {
+            from_subprotocols(headers)
+        } else {
+            from_authorization(headers)
+        };
+        if guess.is_some_and(|guess| self.token.is(guess)) {
+            return None;
+        }
+        let has_guessed = guess.is_some();
+        let waits = has_guessed && {
+            let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+            wrong.note(peer, Instant::now())
+        };
+        if waits {
+            let refused = Refused::new(ProblemCode::Rate, "too many wrong tokens; wait a minute");
+            return Some(refused.into_response());
+        }
+        let detail = "this needs the token of this start of the node; `gantline open` has it";
+        let mut response = Refused::new(ProblemCode::Unauthenticated, detail).into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Some(response)
+    }
+
+    /// Makes a WebSocket of the connection, which is a pipe to the door. No token: the session or
+    /// pairing in it proves who asks.
+    fn take_pipe(&self, mut request: Request) -> Result<Response, Refused> {
+        let key = websocket_key(&request)
+            .ok_or_else(|| Refused::invalid("this path takes WebSockets only (RFC 6455)"))?;
+        if !subprotocols(request.headers()).any(|entry| entry == websocket::SUBPROTOCOL) {
+            let detail =
+                format!("the WebSocket has not the subprotocol {}", websocket::SUBPROTOCOL);
+            return Err(Refused::invalid(detail));
+        }
+        let upgrade = request
+            .extensions_mut()
+            .remove::<OnUpgrade>()
+            .ok_or_else(|| Refused::invalid("this connection can't become a WebSocket"))?;
+        let on_pipe = self.on_pipe.clone();
+        tokio::spawn(async move {
+            match upgrade.await {
+                Ok(upgraded) => {
+                    let (role, config) = (protocol::Role::Server, Some(websocket::config()));
+                    let io = TokioIo::new(upgraded);
+                    let socket = WebSocketStream::from_raw_socket(io, role, config).await;
+                    let (writer, reader) = websocket::pipe(socket);
+                    on_pipe((reader, writer));
+                }
+                Err(error) => tracing::debug!(%error, "a WebSocket came to nothing"),
+            }
+        });
+        let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept.map_err(|error| Refused::internal(&error))?);
+        let subprotocol = HeaderValue::from_static(websocket::SUBPROTOCOL);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        Ok(response)
+    }
+}
+
+/// The key of a request that asks for a WebSocket (RFC 6455 section 4.2.1).
+fn websocket_key(request: &Request) -> Option<HeaderValue> {
+    let headers = request.headers();
+    let has = |name: &HeaderName, wanted: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|v| v.trim().eq_ignore_ascii_case(wanted))
+    };
+    let asks = request.method() == Method::GET
+        && has(&CONNECTION, "upgrade")
+        && has(&UPGRADE, "websocket")
+        && has(&SEC_WEBSOCKET_VERSION, "13");
+    headers.get(SEC_WEBSOCKET_KEY).filter(|_| asks).cloned()
+}
+
+/// The only value of a header, if it is there.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Malformed),
+        (Some(_), Some(_)) => Err(Malformed),
+    }
+}
+
+struct Malformed;
+
+fn from_authorization(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = single(headers, &AUTHORIZATION).ok()??.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// The token among the subprotocols, if the API's own is among them too.
+fn from_subprotocols(headers: &HeaderMap) -> Option<&str> {
+    subprotocols(headers).find(|entry| *entry == SUBPROTOCOL)?;
+    subprotocols(headers).find_map(|entry| entry.strip_prefix(BEARER_SUBPROTOCOL))
+}
+
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')).map(str::trim)
+}

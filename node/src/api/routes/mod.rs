@@ -1,0 +1,40 @@
+//! Every route, with the handler that answers it.
+
+mod devices;
+mod events;
+mod machine;
+mod pairing;
+
+use axum::Json;
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    App,
+    document::{Description, document},
+};
+
+/// The routes, each registered with its description.
+pub(super) fn all() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(machine::machine))
+        .routes(routes!(machine::status))
+        .routes(routes!(events::events))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(pairing::mint_code))
+        .routes(routes!(pairing::list, pairing::invite))
+        .routes(routes!(pairing::withdraw))
+        .routes(routes!(openapi))
+}
+
+/// This description.
+#[utoipa::path(
+    get,
+    path = "/v1/openapi.json",
+    responses((status = 200, description = "The OpenAPI document.", body = Value))
+)]
+async fn openapi() -> Json<&'static Value> {
+    Json(document())
+}
