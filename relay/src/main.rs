@@ -1,2 +1,2 @@
-//! The relay.
+//! The binary `gantline-relay`.
 fn main() {}

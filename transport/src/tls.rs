@@ -88,7 +88,17 @@ impl Identity {
         self.pin
     }
 
-    /// TLS for a listener.
+    /// TLS for a listener that speaks HTTP/1.1 over TCP.
+    ///
+    /// # Errors
+    /// [`IdentityError::Key`] when TLS doesn't take the key.
+    pub fn https_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
+        let mut config = self.server_config()?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// TLS for a listener of links.
     pub(crate) fn server_config(&self) -> Result<ServerConfig, Error> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])?

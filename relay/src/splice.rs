@@ -1,0 +1,83 @@
+//! Joins two pipes. The relay's only work on a session's bytes: they go on as they came, by
+//! reference, and each direction ends as it ended.
+
+use std::time::Duration;
+
+use gantline_transport::{PipeReader, PipeWriter};
+use tokio::{io::AsyncWriteExt, pin, select, time::timeout};
+
+use crate::limits::CHUNK;
+
+/// How two joined pipes ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Both directions ended in order.
+    Orderly,
+    /// One was given up, or stood still for too long.
+    Aborted,
+}
+
+/// How patient a splice is.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long a writer may take for one chunk.
+    pub stalled: Duration,
+    /// How long one direction may go on after the other was given up.
+    pub after_abort: Duration,
+}
+
+/// Joins two pipes until both directions are over. It holds one chunk of each direction at most,
+/// so a reader that stops stops the writer at the other end. An end is passed on as an end and an
+/// abort as an abort, each in its own direction: what was under way in the other still arrives.
+pub async fn splice<W1, R1, W2, R2>(a: (W1, R1), b: (W2, R2), patience: Patience) -> End
+where
+    W1: PipeWriter,
+    R1: PipeReader,
+    W2: PipeWriter,
+    R2: PipeReader,
+{
+    let there = forward(a.1, b.0, patience.stalled);
+    let back = forward(b.1, a.0, patience.stalled);
+    pin!(there, back);
+    select! {
+        end = &mut there => rest(end, back, patience).await,
+        end = &mut back => rest(end, there, patience).await,
+    }
+}
+
+/// Waits for the other direction.
+async fn rest(first: End, other: impl Future<Output = End>, patience: Patience) -> End {
+    match first {
+        End::Orderly => other.await,
+        End::Aborted => {
+            // Whatever is left when time is up is dropped, and so given up.
+            let _ = timeout(patience.after_abort, other).await;
+            End::Aborted
+        }
+    }
+}
+
+async fn forward<R: PipeReader, W: PipeWriter>(
+    mut reader: R,
+    mut writer: W,
+    stalled: Duration,
+) -> End {
+    loop {
+        let written = match reader.read_chunk(CHUNK).await {
+            Ok(Some(bytes)) => timeout(stalled, writer.write_chunk(bytes)).await,
+            Ok(None) => match timeout(stalled, writer.shutdown()).await {
+                Ok(Ok(())) => return End::Orderly,
+                failed => failed,
+            },
+            Err(_) => {
+                writer.abort();
+                return End::Aborted;
+            }
+        };
+        if !matches!(written, Ok(Ok(()))) {
+            writer.abort();
+            reader.stop();
+            return End::Aborted;
+        }
+    }
+}
