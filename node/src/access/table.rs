@@ -46,7 +46,6 @@ pub const TABLE: &[Access] = &[
     entry(Method::POST, "/v1/agents/{id}/signal", Role::Operator, SMALL),
     entry(Method::POST, "/v1/agents/{id}/stop", Role::Operator, SMALL),
     entry(Method::GET, "/v1/agents/{id}/terminal", Role::Observer, Effect::Converses),
-    entry(Method::POST, "/v1/agents/{id}/terminal", Role::Observer, Effect::Converses),
     entry(Method::GET, "/v1/devices", Role::Owner, Effect::Reads),
     entry(Method::DELETE, "/v1/devices/{id}", Role::Owner, SMALL),
     entry(Method::GET, "/v1/events", Role::Observer, Effect::Reads),

@@ -8,9 +8,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
     time::sleep,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 /// The greatest number of connections at a time. More wait in the system's queue.
 const MAX_CONNECTIONS: usize = 256;
@@ -23,11 +24,11 @@ const MAX_HEAD: usize = 32 * 1024;
 /// How long to wait when the system has no descriptor for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The connections of one listener. Clones share them.
-#[derive(Debug, Clone)]
+/// The connections of one listener. Dropping it cuts them off.
+#[derive(Debug)]
 pub(super) struct Connections {
     places: Arc<Semaphore>,
-    tasks: TaskTracker,
+    tasks: JoinSet<()>,
     closing: CancellationToken,
 }
 
@@ -35,14 +36,14 @@ impl Connections {
     /// None yet. Once `closing` is cancelled each ends after the answer it is giving.
     pub(super) fn new(closing: CancellationToken) -> Self {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { places, tasks: TaskTracker::new(), closing }
+        Self { places, tasks: JoinSet::new(), closing }
     }
 
     /// Accepts connections until the end, then waits for those that there are. `serve` starts one.
     pub(super) async fn run<C, A>(
-        self,
+        mut self,
         mut accept: impl FnMut() -> A,
-        mut serve: impl FnMut(&Self, OwnedSemaphorePermit, C),
+        mut serve: impl FnMut(&mut Self, OwnedSemaphorePermit, C),
     ) where
         A: Future<Output = io::Result<C>>,
     {
@@ -55,21 +56,21 @@ impl Connections {
                 () = self.closing.cancelled() => break,
                 next = next => next,
             };
+            while self.tasks.try_join_next().is_some() {}
             match accepted {
-                Ok(connection) => serve(&self, place, connection),
+                Ok(connection) => serve(&mut self, place, connection),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(PAUSE).await;
                 }
             }
         }
-        self.tasks.close();
-        self.tasks.wait().await;
+        while self.tasks.join_next().await.is_some() {}
     }
 
     /// Serves one connection on a task of its own.
     pub(super) fn serve<F, R>(
-        &self,
+        &mut self,
         place: OwnedSemaphorePermit,
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         answer: F,

@@ -7,7 +7,7 @@ mod unix;
 
 use std::{io, path::PathBuf};
 
-pub use loopback::{LoopbackListener, OnPipe, Place};
+pub use loopback::{LoopbackListener, OnPipe, PipeEnds, Place};
 pub use unix::UnixSocket;
 
 use crate::state::StateError;

@@ -1,0 +1,323 @@
+//! What the API's routes answer, and to whom.
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub
+)]
+
+mod api_support;
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use api_support::{Answer, PATIENCE, TestNode, request};
+use axum::{Router, body::Body};
+use gantline_login::StaticKey;
+use gantline_node::{
+    access::{Effect, Entrance, Principal, Subject, TABLE},
+    api::{self, App, Links, MachineInfo, Mutations},
+    door::{Devices, Nameplate, Sessions},
+    events::Events,
+    state::Home,
+};
+use gantline_protocol::{DeviceId, Role, api::EventKind};
+use http::Request;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// The router alone, which takes principals as the door brings them.
+struct TestApp {
+    _dir: tempfile::TempDir,
+    router: Router,
+    events: Events,
+    closing: CancellationToken,
+}
+
+impl TestApp {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::below(&dir.path().join("home")).unwrap();
+        let events = Events::new();
+        let key = StaticKey::from_secret(&[1; 32]);
+        let relays = vec!["relay.example".parse().unwrap()];
+        let machine_id = key.public().machine_id();
+        let nameplate = Nameplate { key, name: "ada".parse().unwrap(), relays };
+        let sessions = Sessions::default();
+        let devices =
+            Devices::load(nameplate, home.state_files(), events.clone(), sessions).unwrap();
+        let closing = CancellationToken::new();
+        let machine = MachineInfo {
+            machine_id,
+            alias: None,
+            name: "ada".parse().unwrap(),
+            started_at: SystemTime::now().into(),
+            started: Instant::now(),
+        };
+        let router = api::router(App {
+            machine: Arc::new(machine),
+            events: events.clone(),
+            links: Links::new(Vec::new),
+            devices: devices.clone(),
+            mutations: Mutations::new(devices),
+            loopback: None,
+            closing: closing.clone(),
+        });
+        Self { _dir: dir, router, events, closing }
+    }
+
+    async fn ask(&self, who: Option<Principal>, request: Request<Body>) -> http::Response<Body> {
+        let mut request = request;
+        if let Some(who) = who {
+            request.extensions_mut().insert(who);
+        }
+        timeout(PATIENCE, self.router.clone().oneshot(request)).await.unwrap().unwrap()
+    }
+
+    async fn whole(&self, who: Option<Principal>, request: Request<Body>) -> Answer {
+        let (parts, body) = self.ask(who, request).await.into_parts();
+        let body = timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}
+
+fn device(number: u8, role: Role) -> Principal {
+    let subject = Subject::Device(DeviceId::from_bytes([number; 16]));
+    Principal { subject, role, entrance: Entrance::Session }
+}
+
+fn empty(method: &str, path: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    request.header("content-type", "application/json").body(Body::empty()).unwrap()
+}
+
+#[test]
+fn every_route_is_in_the_table_of_roles_and_every_entry_is_a_route() {
+    let mut routes = BTreeSet::new();
+    for (path, operations) in api::document()["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            routes.insert((method.to_ascii_uppercase(), path.clone()));
+        }
+    }
+    let entries: BTreeSet<_> =
+        TABLE.iter().map(|access| (access.method.to_string(), access.path.to_owned())).collect();
+    assert_eq!(routes, entries);
+    assert_eq!(entries.len(), TABLE.len(), "an entry is there twice");
+}
+
+#[tokio::test]
+async fn each_route_lets_in_exactly_the_roles_that_may() {
+    let app = TestApp::new();
+    for access in TABLE {
+        // An id that names nothing, and an empty body: whoever is let in can do no harm.
+        let id = if access.path.contains("agents") { "ag-zzzzz" } else { "00" };
+        let path = access.path.replace("{id}", id);
+        let ask = || empty(access.method.as_str(), &path);
+        let nobody = app.whole(None, ask()).await;
+        nobody.is_problem(401, "unauthenticated");
+        for role in [Role::Observer, Role::Operator, Role::Owner] {
+            let answer = app.ask(Some(device(1, role)), ask()).await;
+            let (status, is_let_in) = (answer.status().as_u16(), role >= access.least);
+            assert_eq!(status != 403, is_let_in, "{role:?}: {} {path}: {status}", access.method);
+            assert!(status < 500 && status != 401, "{role:?}: {} {path}: {status}", access.method);
+            if access.effect == Effect::Reads || !is_let_in {
+                continue;
+            }
+            assert!(status >= 400, "{} {path} did something with nothing", access.method);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_fails_is_a_problem_that_a_program_understands() {
+    let app = TestApp::new();
+    let owner = Some(device(1, Role::Owner));
+    let post = |content_type: Option<&str>, body: &'static str| {
+        let mut request = Request::builder().method("POST").uri("/v1/pairing-codes");
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        request.body(Body::from(body)).unwrap()
+    };
+    app.whole(owner, empty("GET", "/")).await.is_problem(404, "not-found");
+    app.whole(owner, empty("GET", "/v2/machine")).await.is_problem(404, "not-found");
+    app.whole(None, empty("GET", "/nowhere")).await.is_problem(401, "unauthenticated");
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"] {
+        let answer = app.whole(owner, empty(method, "/v1/machine")).await;
+        answer.is_problem(405, "method-not-allowed");
+        assert_eq!(answer.header("allow"), Some("GET"));
+    }
+    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+        let answer = app.whole(owner, post(content_type, r#"{"role":"owner"}"#)).await;
+        answer.is_problem(415, "invalid-request");
+    }
+    for body in ["", "{", "[]", "{}", r#"{"role":"king"}"#, r#"{"role":null}"#, "\u{0}"] {
+        let answer = app.whole(owner, post(Some("application/json"), body)).await;
+        answer.is_problem(400, "invalid-request");
+    }
+    let deep: &'static str = Box::leak("[".repeat(60_000).into_boxed_str());
+    let answer = app.whole(owner, post(Some("application/json"), deep)).await;
+    answer.is_problem(400, "invalid-request");
+    let good = post(Some("application/json; charset=utf-8"), r#"{"role":"observer"}"#);
+    assert_eq!(app.whole(owner, good).await.status, 201);
+    for path in ["/v1/devices/xx", "/v1/devices/00000000000000000000000000000000"] {
+        app.whole(owner, empty("DELETE", path)).await.is_problem(404, "not-found");
+    }
+    for path in ["/v1/invitations/7", "/v1/invitations/-1", "/v1/invitations/99999999999"] {
+        app.whole(owner, empty("DELETE", path)).await.is_problem(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_minted_listed_and_withdrawn() {
+    let app = TestApp::new();
+    let owner = Some(device(1, Role::Owner));
+    let body = json!({ "role": "observer", "validForMs": 60_000, "uses": 2 }).to_string();
+    let invite = Request::post("/v1/invitations")
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    let minted = app.whole(owner, invite).await;
+    assert_eq!(minted.status, 201);
+    let (id, link) = (&minted.json()["invitationId"], minted.json()["link"].clone());
+    assert!(link.as_str().unwrap().starts_with("https://"));
+    let listed = app.whole(owner, empty("GET", "/v1/invitations")).await.json();
+    assert_eq!((&listed[0]["invitationId"], &listed[0]["link"]), (id, &Value::Null));
+    let gone = app.whole(owner, empty("DELETE", &format!("/v1/invitations/{id}"))).await;
+    assert_eq!((gone.status, gone.body.len()), (204, 0));
+    let listed = app.whole(owner, empty("GET", "/v1/invitations")).await.json();
+    assert_eq!(listed, json!([]));
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_first_answer_and_acts_once() {
+    let app = TestApp::new();
+    let mint = |key: &str, role: &str| {
+        Request::post("/v1/pairing-codes")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(json!({ "role": role }).to_string()))
+            .unwrap()
+    };
+    let owner = Some(device(1, Role::Owner));
+    let first = app.whole(owner, mint("key-00001", "owner")).await;
+    assert_eq!(first.status, 201);
+    let again = app.whole(owner, mint("key-00001", "owner")).await;
+    assert_eq!((again.status, &again.body), (201, &first.body));
+    assert_eq!(again.header("content-type"), first.header("content-type"));
+    let other = app.whole(owner, mint("key-00002", "owner")).await;
+    assert_ne!(other.body, first.body, "codes are the same");
+    let changed = app.whole(owner, mint("key-00001", "observer")).await;
+    changed.is_problem(422, "idempotency-mismatch");
+    let somebody_else = Some(device(2, Role::Owner));
+    let theirs = app.whole(somebody_else, mint("key-00001", "owner")).await;
+    assert_ne!(theirs.body, first.body, "an answer went to somebody else");
+    let demoted = Some(device(1, Role::Operator));
+    app.whole(demoted, mint("key-00001", "owner")).await.is_problem(403, "role-forbids");
+    for bad in ["short", "with space", &"x".repeat(129)] {
+        app.whole(owner, mint(bad, "owner")).await.is_problem(400, "invalid-request");
+    }
+    let mut twice = mint("key-00003", "owner");
+    twice.headers_mut().append("idempotency-key", "key-00004".parse().unwrap());
+    app.whole(owner, twice).await.is_problem(400, "invalid-request");
+}
+
+/// The next server-sent event, without heartbeats: its lines, by name.
+async fn next_event(body: &mut Body) -> Option<Vec<(String, String)>> {
+    let mut text = String::new();
+    while !text.ends_with("\n\n") {
+        let frame = timeout(PATIENCE, body.frame()).await.expect("no event came")?;
+        text.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
+    }
+    let line = |line: &str| line.split_once(": ").map(|(a, b)| (a.to_owned(), b.to_owned()));
+    Some(text.lines().filter_map(line).collect())
+}
+
+fn field<'e>(event: &'e [(String, String)], name: &str) -> Option<&'e str> {
+    event.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+}
+
+#[tokio::test]
+async fn a_listener_that_comes_back_hears_what_it_missed_and_is_told_what_is_lost() {
+    let app = TestApp::new();
+    let removed = |id: &str| EventKind::AgentRemoved { agent_id: id.parse().unwrap() };
+    let listen = |after: Option<String>| {
+        let mut request = Request::get("/v1/events");
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let observer = Some(device(1, Role::Observer));
+    let response = app.ask(observer, listen(None)).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut first = response.into_body();
+    for id in ["ag-aaaaa", "ag-bbbbb"] {
+        app.events.publish(removed(id));
+    }
+    // The name of a device is none of an observer's business.
+    app.events.publish(EventKind::DevicePaired {
+        device_id: DeviceId::from_bytes([7; 16]),
+        name: "phone".parse().unwrap(),
+        role: Role::Owner,
+    });
+    app.events.publish(removed("ag-ccccc"));
+    let event = next_event(&mut first).await.unwrap();
+    let seen = field(&event, "id").unwrap().to_owned();
+    let data: Value = serde_json::from_str(field(&event, "data").unwrap()).unwrap();
+    assert_eq!((&data["agentId"], data["id"].to_string()), (&json!("ag-aaaaa"), seen.clone()));
+    drop(first);
+    let mut again = app.ask(observer, listen(Some(seen.clone()))).await.into_body();
+    for id in ["ag-bbbbb", "ag-ccccc"] {
+        let event = next_event(&mut again).await.unwrap();
+        let data: Value = serde_json::from_str(field(&event, "data").unwrap()).unwrap();
+        assert_eq!(data["agentId"], id);
+    }
+    let mut as_owner = app.ask(Some(device(2, Role::Owner)), listen(Some(seen))).await.into_body();
+    next_event(&mut as_owner).await.unwrap();
+    let event = next_event(&mut as_owner).await.unwrap();
+    assert!(field(&event, "data").unwrap().contains("device-paired"));
+    let mut stranger = app.ask(observer, listen(Some("1".to_owned()))).await.into_body();
+    let event = next_event(&mut stranger).await.unwrap();
+    assert_eq!((field(&event, "event"), field(&event, "id")), (Some("missed"), None));
+    for bad in ["", "x", "-1"] {
+        let answer = app.whole(observer, listen(Some(bad.to_owned()))).await;
+        answer.is_problem(400, "invalid-request");
+    }
+    app.closing.cancel();
+    assert_eq!(next_event(&mut again).await, None, "it outlived the node");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_describes_itself() {
+    let node = TestNode::start().await;
+    let described = node.send(request("GET", "/v1/openapi.json", None).header("host", "x")).await;
+    assert_eq!(&described.json(), api::document());
+    node.shut_down().await;
+}
+
+/// `GANTLINE_UPDATE_OPENAPI=1` writes the file anew.
+#[test]
+fn the_description_in_the_repository_is_that_of_the_code() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    let mut text = serde_json::to_string_pretty(api::document()).unwrap();
+    text.push('\n');
+    if std::env::var_os("GANTLINE_UPDATE_OPENAPI").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "docs/openapi.json is out of date: run this with GANTLINE_UPDATE_OPENAPI=1"
+    );
+    assert!(!text.contains("\"null\""), "something may be null");
+}
