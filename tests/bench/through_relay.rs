@@ -37,7 +37,6 @@ use gantline_crypto::{StaticKey, pairing::CodeAttempts};
 use gantline_node::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
-    links::Links,
     state::Home,
     uplink::{Identity as NodeIdentity, Tokens, Uplinks},
 };
@@ -393,8 +392,7 @@ async fn node(home: &FilePath, join: &str) -> Result<()> {
     let dialer = QuicDialer::new(Timing::default())?;
     let mut heard = events.listen(None);
     let identity = NodeIdentity { key, alias: None };
-    let _uplinks =
-        Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &Links::new(events.clone()));
+    let _uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
     heard.next().await;
     let code = devices.mint_code(Role::Owner)?;
     ready(&format!("{} {machine}.{}", code.code.to_string().replace(' ', "-"), link.relay)).await
