@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        self, App, Links, MachineInfo, Mutations,
+        self, App, MachineInfo, Mutations,
         listen::{ListenError, LoopbackListener, OnPipe, Place, UnixSocket},
     },
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
+    links::Links,
     state::{Home, InstanceLock, StateError, identity},
     uplink::{Identity, Tokens, Uplinks},
 };
@@ -38,7 +39,7 @@ pub struct Node {
     devices: Devices,
     sessions: Sessions,
     door: Door,
-    uplinks: Arc<Mutex<Option<Uplinks>>>,
+    uplinks: Option<Uplinks>,
     closing: CancellationToken,
     listeners: JoinSet<()>,
     _lock: InstanceLock,
@@ -88,7 +89,7 @@ impl Node {
         let address = loopback.as_ref().map(LoopbackListener::address);
         let dialer = QuicDialer::new(Timing::default()).map_err(StartError::Dial)?;
         let machine_id = nameplate.key.public().machine_id();
-        let uplinks = Arc::new(Mutex::new(None));
+        let links = Links::new(events.clone());
         let closing = CancellationToken::new();
         let router = api::router(App {
             machine: Arc::new(MachineInfo {
@@ -99,7 +100,7 @@ impl Node {
                 started: Instant::now(),
             }),
             events: events.clone(),
-            links: links(&uplinks),
+            links: links.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(devices.clone()),
             loopback: address,
@@ -115,8 +116,7 @@ impl Node {
             listeners.spawn(loopback.serve(router, on_pipe, closing.clone()));
         }
         let identity = Identity { key, alias: config.alias };
-        let started = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
-        *uplinks.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+        let uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &links);
         Ok(Self {
             machine_id,
             name,
@@ -125,7 +125,7 @@ impl Node {
             devices,
             sessions,
             door,
-            uplinks,
+            uplinks: Some(uplinks),
             closing,
             listeners,
             _lock: lock,
@@ -169,8 +169,7 @@ impl Node {
         }
         self.listeners.shutdown().await;
         self.sessions.close();
-        let uplinks = self.uplinks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(uplinks) = uplinks {
+        if let Some(uplinks) = self.uplinks.take() {
             let _ = timeout_at(deadline, uplinks.stop()).await;
         }
         let files = self.home.run_files();
@@ -186,14 +185,6 @@ impl Drop for Node {
         self.closing.cancel();
         self.sessions.close();
     }
-}
-
-fn links(uplinks: &Arc<Mutex<Option<Uplinks>>>) -> Links {
-    let uplinks = uplinks.clone();
-    Links::new(move || {
-        let uplinks = uplinks.lock().unwrap_or_else(PoisonError::into_inner);
-        uplinks.as_ref().map(Uplinks::statuses).unwrap_or_default()
-    })
 }
 
 /// Runs what waits for the disk where that holds nobody up.

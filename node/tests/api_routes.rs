@@ -22,9 +22,10 @@ use axum::{Router, body::Body};
 use gantline_login::StaticKey;
 use gantline_node::{
     access::{Effect, Entrance, Principal, Subject, TABLE},
-    api::{self, App, Links, MachineInfo, Mutations},
+    api::{self, App, MachineInfo, Mutations},
     door::{Devices, Nameplate, Sessions},
     events::Events,
+    links::Links,
     state::Home,
 };
 use gantline_protocol::{DeviceId, Role, api::EventKind};
@@ -66,7 +67,7 @@ impl TestApp {
         let router = api::router(App {
             machine: Arc::new(machine),
             events: events.clone(),
-            links: Links::new(Vec::new),
+            links: Links::new(events.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(devices),
             loopback: None,
