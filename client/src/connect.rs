@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     connection::{Connection, Request},
     machine::{Device, KnownMachine},
-    path::{self, Path, PathError, WithPipe},
+    path::{self, Path, PathError, WithPipe, relay::Relays},
     session::{Session, drive},
 };
 
@@ -32,11 +32,11 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// What the node says of its machine is at most so long, in bytes.
 const MAX_MACHINE: usize = 64 * 1024;
 
-/// Reaches machines for one device. Clones share their UDP socket.
+/// Reaches machines for one device. Clones share their UDP socket and their links to relays.
 #[derive(Debug, Clone)]
 pub struct Client {
     device: Device,
-    dialer: QuicDialer,
+    relays: Relays,
     patience: Duration,
 }
 
@@ -68,8 +68,8 @@ impl Client {
     /// # Errors
     /// What the system says when there is no UDP socket to be had.
     pub fn new(device: Device) -> io::Result<Self> {
-        let dialer = QuicDialer::new(Timing::default())?;
-        Ok(Self { device, dialer, patience: PATIENCE })
+        let relays = Relays::new(QuicDialer::new(Timing::default())?);
+        Ok(Self { device, relays, patience: PATIENCE })
     }
 
     /// The same client, which gives each path so long.
@@ -85,8 +85,8 @@ impl Client {
         &self.device
     }
 
-    pub(crate) const fn dialer(&self) -> &QuicDialer {
-        &self.dialer
+    pub(crate) const fn relays(&self) -> &Relays {
+        &self.relays
     }
 
     pub(crate) const fn patience_per_path(&self) -> Duration {
@@ -146,11 +146,11 @@ impl Client {
             psk: psk.clone(),
         };
         let present = with(&machine.pairing.psk);
-        let opened = path::open(path, machine.machine_id, &self.dialer, present).await;
+        let opened = path::open(path, machine.machine_id, &self.relays, present).await;
         let session = match (opened, &machine.earlier) {
             (Err(PathError::HungUp | PathError::NotProved), Some(earlier)) => {
                 let earlier = with(&earlier.psk);
-                path::open(path, machine.machine_id, &self.dialer, earlier).await?
+                path::open(path, machine.machine_id, &self.relays, earlier).await?
             }
             (opened, _) => opened?,
         };

@@ -58,7 +58,7 @@ impl Client {
                 (link.machine, DevicePairing::by_link(link, &device.key, &device.name, rng))
             }
         };
-        let attempt = path::open(path, machine, self.dialer(), Run { run, first });
+        let attempt = path::open(path, machine, self.relays(), Run { run, first });
         let patience = self.patience_per_path();
         let paired = timeout(patience, attempt).await.unwrap_or(Err(PathError::Slow(patience)))?;
         Ok(KnownMachine::new(paired, known, SystemTime::now().into()))

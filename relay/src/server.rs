@@ -7,6 +7,7 @@ use gantline_transport::{
     QuicListener,
     quic::{ListenError, ResetKey},
 };
+use rustix::io::Errno;
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -61,15 +62,15 @@ pub enum StartError {
 }
 
 fn port_advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::ADDRINUSE) => {
             "Another program has the port, perhaps another relay: stop it, or choose another port \
              with --listen"
         }
-        io::ErrorKind::AddrNotAvailable => {
+        Some(Errno::ADDRNOTAVAIL) => {
             "No interface of this machine has that address: choose another with --listen"
         }
-        io::ErrorKind::PermissionDenied => {
+        Some(Errno::ACCESS | Errno::PERM) => {
             "Ports below 1024 need a privilege: choose a higher one with --listen"
         }
         _ => "Choose another address with --listen",
@@ -106,9 +107,9 @@ impl Relay {
     /// # Errors
     /// [`StartError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Some(host) = config.domains.first().cloned() else {
+        if config.domains.is_empty() {
             return Err(StartError::Config("a relay needs a name: give one with --domain"));
-        };
+        }
         let state = StateDir::open(&config.state_dir)?;
         let claim = state.claim()?;
         let identity = state.identity(&config.domains)?;
@@ -126,7 +127,7 @@ impl Relay {
         let local = quic.local_address().map_err(address)?;
         let port = NonZeroU16::new(local.port())
             .ok_or(StartError::Config("the system gave port 0, which nobody can dial"))?;
-        state.note_served(&Served { host, port })?;
+        state.note_served(&Served { domains: config.domains.clone(), port })?;
         let tls = identity
             .https_config()
             .map_err(|_| StartError::Config("the relay's certificate can't be used for HTTPS"))?;

@@ -11,7 +11,10 @@ use std::{
 
 use gantline_protocol::HostName;
 use gantline_transport::{Identity, IdentityError, quic::ResetKey};
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::{
+    fs::{FlockOperation, OFlags, flock},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -65,6 +68,15 @@ pub enum StateError {
         /// What is wrong.
         why: String,
     },
+    /// No relay has run on it.
+    #[error(
+        "there is no relay's state in {path}. Start one with `gantline-relay serve`, or say where \
+         its state is with --state-dir"
+    )]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another relay runs on it.
     #[error(
         "another relay already runs with the state in {path}. Stop it first, or give this one \
@@ -77,11 +89,11 @@ pub enum StateError {
 }
 
 fn advice(error: &io::Error) -> &'static str {
-    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG) => {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
             "There is no room left: free some and start again, nothing was changed"
         }
-        Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM | rustix::io::Errno::ROFS) => {
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
             "Make it writable for this user, or give another directory with --state-dir"
         }
         _ => "Mend that, or give another directory with --state-dir",
@@ -98,8 +110,8 @@ pub struct StateDir {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Served {
-    /// The first of its names.
-    pub host: HostName,
+    /// Its names; the first is the one in join links.
+    pub domains: Vec<HostName>,
     /// UDP and TCP port.
     pub port: NonZeroU16,
 }
@@ -139,6 +151,20 @@ impl StateDir {
         let meta = fs::metadata(path).map_err(failed("look at", path))?;
         safe(path, &meta, 0o700)?;
         Ok(Self { path: path.to_owned() })
+    }
+
+    /// Opens the directory of a relay that was started before.
+    ///
+    /// # Errors
+    /// [`StateError::Missing`]; [`StateError`] when others may look into it.
+    pub fn open_existing(path: &Path) -> Result<Self, StateError> {
+        match fs::symlink_metadata(path.join(DATABASE)) {
+            Ok(_) => Self::open(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StateError::Missing { path: path.to_owned() })
+            }
+            Err(error) => Err(failed("look into", path)(error)),
+        }
     }
 
     /// Where it is.
@@ -243,9 +269,7 @@ impl StateDir {
         let (path, file) = self.lock_file(IN_USE)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(StateError::InUse { path: self.path.clone() })
-            }
+            Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: self.path.clone() }),
             Err(error) => Err(failed("lock", &path)(error.into())),
         }
     }
@@ -334,8 +358,8 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 fn opened(path: &Path) -> impl FnOnce(io::Error) -> StateError + use<'_> {
-    move |error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::LOOP) => StateError::Unsafe {
+    move |error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::LOOP) => StateError::Unsafe {
             path: path.to_owned(),
             why: "it is a symbolic link".into(),
             mend: "Put the file itself there".into(),

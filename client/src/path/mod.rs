@@ -2,14 +2,16 @@
 //! handshake proves. The Unix socket alone carries plain HTTP: there the system says who is who.
 
 mod loopback;
-mod relay;
+pub(crate) mod relay;
 pub(crate) mod unix;
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use gantline_crypto::pairing::PairingError;
 use gantline_protocol::{MachineId, RelayAddress, api::PathKind, link::PipeReply};
-use gantline_transport::{DialError, PipeReader, PipeWriter, QuicDialer};
+use gantline_transport::{DialError, PipeReader, PipeWriter};
+
+use self::relay::Relays;
 
 /// A way to a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,12 +111,12 @@ pub(crate) trait WithPipe {
 pub(crate) async fn open<W: WithPipe>(
     path: &Path,
     machine: MachineId,
-    dialer: &QuicDialer,
+    relays: &Relays,
     what: W,
 ) -> Result<W::Output, PathError> {
     match path {
         Path::Relay(relay) => {
-            let (writer, reader) = relay::open(dialer, relay, machine).await?;
+            let (writer, reader) = relays.open(relay, machine).await?;
             what.with(reader, writer).await
         }
         Path::Loopback(address) => {

@@ -7,13 +7,14 @@ mod tokens;
 
 use std::{
     fmt,
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use gantline_crypto::StaticKey;
 use gantline_protocol::{
     Alias, RelayAddress,
-    api::LinkState,
+    api::{EventKind, LinkState, LinkStatus},
     link::{DenialReason, LinkMessage, LinkReply},
 };
 use gantline_transport::{Backoff, DialError, Link, LinkEnd, QuicDialer, QuicLink};
@@ -28,7 +29,7 @@ use self::{
     clash::Clashes,
     login::{Control, LoginFailed, log_in},
 };
-use crate::{door::Door, links::Links};
+use crate::{door::Door, events::Events};
 
 pub use tokens::Tokens;
 
@@ -49,12 +50,13 @@ pub struct Identity {
 /// The links of a node. Dropping it ends them.
 #[derive(Debug)]
 pub struct Uplinks {
+    statuses: Vec<Arc<Mutex<LinkStatus>>>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Uplinks {
-    /// Dials all of `relays` and keeps dialling; tells `links` how it goes. Needs a Tokio runtime.
+    /// Dials all of `relays` and keeps dialling. Needs a Tokio runtime.
     #[must_use]
     pub fn start(
         relays: &[RelayAddress],
@@ -62,18 +64,27 @@ impl Uplinks {
         dialer: &QuicDialer,
         tokens: &Tokens,
         door: &Door,
-        links: &Links,
+        events: &Events,
     ) -> Self {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        let mut statuses = Vec::new();
         for relay in relays {
+            let status = Arc::new(Mutex::new(LinkStatus {
+                host: relay.host.clone(),
+                state: LinkState::Connecting,
+                since: SystemTime::now().into(),
+                last_error: None,
+            }));
+            statuses.push(status.clone());
             let uplink = Uplink {
                 relay: relay.clone(),
                 identity: identity.clone(),
                 dialer: dialer.clone(),
                 tokens: tokens.clone(),
                 door: door.clone(),
-                links: links.clone(),
+                events: events.clone(),
+                status,
             };
             let stop = stop.clone();
             tasks.spawn(async move {
@@ -83,7 +94,16 @@ impl Uplinks {
                 }
             });
         }
-        Self { stop, tasks }
+        Self { statuses, stop, tasks }
+    }
+
+    /// How the links are doing, in the order in which the relays were named.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<LinkStatus> {
+        let read = |status: &Arc<Mutex<LinkStatus>>| {
+            status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        self.statuses.iter().map(read).collect()
     }
 
     /// Ends the links, and with them every pipe that came over them.
@@ -100,7 +120,8 @@ struct Uplink {
     dialer: QuicDialer,
     tokens: Tokens,
     door: Door,
-    links: Links,
+    events: Events,
+    status: Arc<Mutex<LinkStatus>>,
 }
 
 /// Why a link ended, by what is to be done next.
@@ -176,10 +197,13 @@ impl Uplink {
         self.tokens.used(&self.relay).await;
         tracing::info!(relay = %self.relay.host, "the link to the relay is up");
         self.tell(LinkState::Up, None);
+        let host = self.relay.host.clone();
+        self.events.publish(EventKind::LinkUp { host: host.clone() });
         let ended = tokio::select! {
             ended = follow(control, &link) => ended,
             never = self.take_pipes(&link) => match never {},
         };
+        self.events.publish(EventKind::LinkDown { host });
         if let Ended::GoAway(_) = ended {
             // The pipes of this link hold it, and end it with the last of them.
             hang_up.forget();
@@ -196,7 +220,14 @@ impl Uplink {
     }
 
     fn tell(&self, state: LinkState, why: Option<String>) {
-        self.links.report(&self.relay.host, state, why);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.state != state {
+            status.since = SystemTime::now().into();
+        }
+        status.state = state;
+        if why.is_some() {
+            status.last_error = why;
+        }
     }
 }
 
