@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -18,13 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        self, App, MachineInfo, Mutations,
+        self, App, Links, MachineInfo, Mutations,
         listen::{ListenError, LoopbackListener, OnPipe, Place, UnixSocket},
     },
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
-    links::Links,
     state::{Home, InstanceLock, StateError, identity},
     uplink::{Identity, Tokens, Uplinks},
 };
@@ -39,7 +38,7 @@ pub struct Node {
     devices: Devices,
     sessions: Sessions,
     door: Door,
-    uplinks: Option<Uplinks>,
+    uplinks: Arc<Mutex<Option<Uplinks>>>,
     closing: CancellationToken,
     listeners: JoinSet<()>,
     _lock: InstanceLock,
@@ -89,7 +88,7 @@ impl Node {
         let address = loopback.as_ref().map(LoopbackListener::address);
         let dialer = QuicDialer::new(Timing::default()).map_err(StartError::Dial)?;
         let machine_id = nameplate.key.public().machine_id();
-        let links = Links::new(events.clone());
+        let uplinks = Arc::new(Mutex::new(None));
         let closing = CancellationToken::new();
         let router = api::router(App {
             machine: Arc::new(MachineInfo {
@@ -100,7 +99,7 @@ impl Node {
                 started: Instant::now(),
             }),
             events: events.clone(),
-            links: links.clone(),
+            links: links(&uplinks),
             devices: devices.clone(),
             mutations: Mutations::new(devices.clone()),
             loopback: address,
@@ -116,7 +115,8 @@ impl Node {
             listeners.spawn(loopback.serve(router, on_pipe, closing.clone()));
         }
         let identity = Identity { key, alias: config.alias };
-        let uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &links);
+        let started = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
+        *uplinks.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         Ok(Self {
             machine_id,
             name,
@@ -125,7 +125,7 @@ impl Node {
             devices,
             sessions,
             door,
-            uplinks: Some(uplinks),
+            uplinks,
             closing,
             listeners,
             _lock: lock,
@@ -169,7 +169,8 @@ impl Node {
         }
         self.listeners.shutdown().await;
         self.sessions.close();
-        if let Some(uplinks) = self.uplinks.take() {
+        let uplinks = self.uplinks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(uplinks) = uplinks {
             let _ = timeout_at(deadline, uplinks.stop()).await;
         }
         let files = self.home.run_files();
@@ -185,6 +186,14 @@ impl Drop for Node {
         self.closing.cancel();
         self.sessions.close();
     }
+}
+
+fn links(uplinks: &Arc<Mutex<Option<Uplinks>>>) -> Links {
+    let uplinks = uplinks.clone();
+    Links::new(move || {
+        let uplinks = uplinks.lock().unwrap_or_else(PoisonError::into_inner);
+        uplinks.as_ref().map(Uplinks::statuses).unwrap_or_default()
+    })
 }
 
 /// Runs what waits for the disk where that holds nobody up.

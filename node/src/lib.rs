@@ -9,7 +9,6 @@ pub mod daemon;
 pub mod door;
 pub mod duplex;
 pub mod events;
-pub mod links;
 pub mod pty;
 pub mod state;
 pub mod supervisor;

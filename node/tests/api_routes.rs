@@ -22,10 +22,9 @@ use axum::{Router, body::Body};
 use gantline_login::StaticKey;
 use gantline_node::{
     access::{Effect, Entrance, Principal, Subject, TABLE},
-    api::{self, App, MachineInfo, Mutations},
+    api::{self, App, Links, MachineInfo, Mutations},
     door::{Devices, Nameplate, Sessions},
     events::Events,
-    links::Links,
     state::Home,
 };
 use gantline_protocol::{DeviceId, Role, api::EventKind};
@@ -67,7 +66,7 @@ impl TestApp {
         let router = api::router(App {
             machine: Arc::new(machine),
             events: events.clone(),
-            links: Links::new(events.clone()),
+            links: Links::new(Vec::new),
             devices: devices.clone(),
             mutations: Mutations::new(devices),
             loopback: None,

@@ -1,13 +1,13 @@
 //! What the API's handlers work with, and the router made of it.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{Router, middleware};
-use gantline_protocol::{Alias, MachineId, Name, Timestamp};
+use gantline_protocol::{Alias, MachineId, Name, Timestamp, api::LinkStatus};
 use tokio_util::sync::CancellationToken;
 
 use super::{Mutations, idempotency, idempotency::Idempotency, problem, routes};
-use crate::{access, door::Devices, events::Events, links::Links};
+use crate::{access, door::Devices, events::Events};
 
 /// What the API speaks about. Clones are the same.
 #[derive(Debug, Clone)]
@@ -26,6 +26,27 @@ pub struct App {
     pub loopback: Option<SocketAddr>,
     /// Ends the answers that would go on for ever.
     pub closing: CancellationToken,
+}
+
+/// Tells how the links to relays are doing. Clones tell the same.
+#[derive(Clone)]
+pub struct Links(Arc<dyn Fn() -> Vec<LinkStatus> + Send + Sync>);
+
+impl Links {
+    /// Asks `read` each time.
+    pub fn new(read: impl Fn() -> Vec<LinkStatus> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    pub(super) fn list(&self) -> Vec<LinkStatus> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Links")
+    }
 }
 
 /// What stays the same of a machine as long as its node runs.

@@ -10,7 +10,7 @@ mod mutations;
 mod problem;
 mod routes;
 
-pub use app::{App, MachineInfo, router};
+pub use app::{App, Links, MachineInfo, router};
 pub use document::document;
 pub use mutations::{Act, Mutations};
 pub use problem::Refused;
