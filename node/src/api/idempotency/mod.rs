@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn router(slow: &Slow) -> Router {
-        let access = TABLE.iter().find(|access| access.path == "/v1/exec").unwrap();
+        let access = TABLE.iter().find(|access| access.path == "/v1/pairing-codes").unwrap();
         Router::new()
             .route("/slow", post(run))
             .route("/stream", post(streams))
