@@ -211,9 +211,10 @@ impl StateDir {
         let key = key.map_err(|why| damaged(KEY, why))?;
         Identity::from_pem(&certificate, &key).map_err(|error| match error {
             IdentityError::Key(_) => damaged(KEY, error.to_string()),
-            IdentityError::Pem(_) | IdentityError::Certificate(_) => {
-                damaged(CERTIFICATE, error.to_string())
+            IdentityError::Pem(_) => {
+                damaged(CERTIFICATE, format!("it, or {KEY} beside it, is not PEM"))
             }
+            IdentityError::Certificate(_) => damaged(CERTIFICATE, error.to_string()),
         })
     }
 

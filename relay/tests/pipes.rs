@@ -153,7 +153,7 @@ async fn a_client_that_reads_nothing_stops_the_node_and_not_the_relay() {
 #[tokio::test]
 async fn a_pipe_that_stands_still_for_too_long_is_given_up() {
     let state = tempdir().unwrap();
-    let limits = Limits { stalled: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { stalled: Duration::from_millis(300), ..support::limits() };
     let relay =
         Relay::start(gantline_relay::Config { limits, ..config(state.path()) }).await.unwrap();
     let (_node, _client, (mut ask, _answer), (_reply, _asked)) = joined(&relay).await;
@@ -201,7 +201,7 @@ async fn a_client_of_another_version_is_told_so() {
 async fn whoever_asks_too_often_or_for_too_much_is_told_which() {
     let state = tempdir().unwrap();
     let limits =
-        Limits { pipe_requests_per_ip: Rate::new(1, 3), pipes_per_machine: 1, ..Limits::default() };
+        Limits { pipe_requests_per_ip: Rate::new(1, 3), pipes_per_machine: 1, ..support::limits() };
     let relay =
         Relay::start(gantline_relay::Config { limits, ..config(state.path()) }).await.unwrap();
     let node = Node::join(&relay).await;
@@ -219,7 +219,7 @@ async fn whoever_asks_too_often_or_for_too_much_is_told_which() {
 async fn streams_that_never_say_what_they_are_for_do_not_block_the_others_for_ever() {
     let state = tempdir().unwrap();
     let limits =
-        Limits { pending_streams: 2, first_bytes: Duration::from_millis(200), ..Limits::default() };
+        Limits { pending_streams: 2, first_bytes: Duration::from_millis(200), ..support::limits() };
     let relay =
         Relay::start(gantline_relay::Config { limits, ..config(state.path()) }).await.unwrap();
     let node = Node::join(&relay).await;

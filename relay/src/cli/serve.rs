@@ -138,8 +138,12 @@ impl Serve {
         stop.asked().await;
         tracing::info!("stopping; open pipes get {:?}. A second signal ends them now", self.drain);
         select! {
-            () = relay.shut_down() => {}
+            () = relay.drain() => {}
             () = stop.asked() => tracing::warn!("stopping at once"),
+        }
+        select! {
+            () = relay.close() => {}
+            () = stop.asked() => {}
         }
         Ok(())
     }
