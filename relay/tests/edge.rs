@@ -355,6 +355,38 @@ async fn what_is_not_there_is_a_problem_and_no_page() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_browsers_are_told_apart_by_what_the_proxy_says() {
+    let state = tempdir().unwrap();
+    let limits = Limits { pipes_per_ip: 1, ..support::limits() };
+    for behind_proxy in [true, false] {
+        let config = Config { behind_proxy, limits: limits.clone(), ..config(state.path()) };
+        let relay = Relay::start(config).await.unwrap();
+        let node = Node::join(&relay).await;
+        let ask = async |forwarded: &str| {
+            let url = format!("ws://{}/v1/session", host(&relay, node.machine));
+            let mut request = url.into_client_request().unwrap();
+            let origin = format!("http://localhost:{}", relay.local_address().port());
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+            let (mut socket, _) = client_async(request, tcp(&relay).await).await.unwrap();
+            socket.send(binary(b"x")).await.unwrap();
+            socket
+        };
+        let _one = ask("192.0.2.1").await;
+        let _pipe = node.accept().await;
+        // What the browser itself put there does not count, only the proxy's own entry.
+        assert_eq!(close_code(&mut ask("192.0.2.9, 192.0.2.1").await).await, 4004);
+        let mut two = ask("192.0.2.2").await;
+        if behind_proxy {
+            node.accept().await;
+        } else {
+            assert_eq!(close_code(&mut two).await, 4004);
+        }
+        soon(relay.shut_down()).await;
+    }
+}
+
+#[tokio::test]
 async fn an_alias_leads_to_the_machine() {
     let state = tempdir().unwrap();
     let relay = relay(state.path()).await;
