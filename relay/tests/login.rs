@@ -235,6 +235,32 @@ async fn too_many_logins_are_refused_before_they_cost_anything() {
     assert!(welcome >= 2 && refused >= 1 && welcome + refused == 4, "{welcome} {refused}");
 }
 
+#[tokio::test]
+async fn a_newcomer_that_has_to_show_its_address_first_gets_in() {
+    let state = tempdir().unwrap();
+    let limits = Limits { handshakes_unvalidated: 0, ..support::limits() };
+    let relay = Relay::start(Config { limits, ..config(state.path()) }).await.unwrap();
+    let node = Node::join(&relay).await;
+    let client = Client::dial(&relay).await;
+    client.pipe(node.machine, b"x").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_connections_is_refused_until_one_ends() {
+    let state = tempdir().unwrap();
+    let limits = Limits { connections_per_ip: 2, ..support::limits() };
+    let relay = Relay::start(Config { limits, ..config(state.path()) }).await.unwrap();
+    let address = relay.address().unwrap();
+    let dialer = dialer();
+    let first = dialer.dial(&address).await.unwrap();
+    let _second = dialer.dial(&address).await.unwrap();
+    let error = soon(dialer.dial(&address)).await.unwrap_err();
+    assert!(matches!(error, DialError::Refused { .. }), "{error}");
+    first.close(0, "");
+    // The relay hears of it a moment later.
+    soon(async { while dialer.dial(&address).await.is_err() {} }).await;
+}
+
 /// Keeps everybody else from writing, as a full disk or a stuck backup would.
 async fn block(state: &StateDir) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(state.database());

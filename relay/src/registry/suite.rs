@@ -194,6 +194,10 @@ async fn a_database_that_was_removed_takes_nobody_in_whom_it_would_forget() {
     std::fs::rename(state.database(), dir.path().join("away")).unwrap();
     let away = registry.enrol(&enrolment(2, &token, None)).await;
     assert!(matches!(away, Err(EnrolError::Unavailable(_))), "{away:?}");
+    // A copy in its place is not the file that is open.
+    std::fs::copy(dir.path().join("away"), state.database()).unwrap();
+    let replaced = registry.enrol(&enrolment(2, &token, None)).await;
+    assert!(matches!(replaced, Err(EnrolError::Unavailable(_))), "{replaced:?}");
     std::fs::rename(dir.path().join("away"), state.database()).unwrap();
     registry.enrol(&enrolment(2, &token, None)).await.unwrap();
 }
