@@ -195,9 +195,19 @@ async fn a_message_out_of_turn_costs_the_link() {
         node.send(&message).await;
         soon(node.link.ended()).await;
     }
+}
+
+#[tokio::test]
+async fn a_link_has_one_control_stream() {
+    let state = tempdir().unwrap();
+    let relay = relay(state.path()).await;
     let node = Node::join(&relay).await;
-    let (mut writer, _reader) = node.link.open_pipe().await.unwrap();
-    writer.write_all(&[1, 1]).await.unwrap();
+    let (mut writer, mut reader) = node.link.open_pipe().await.unwrap();
+    let mut hello = Vec::new();
+    LinkHello { host: "localhost".parse().unwrap() }.encode(&mut hello);
+    hello.extend_from_slice(&[9; L1]);
+    writer.write_all(&hello).await.unwrap();
+    soon(reader.read_u8()).await.unwrap_err();
     soon(node.link.ended()).await;
 }
 
