@@ -171,7 +171,7 @@ async fn heads_without_end_and_requests_in_disguise_are_refused() {
     let head = format!("Host: {own}\r\nAuthorization: Bearer {token}\r\n");
     let long = format!("GET /v1/machine HTTP/1.1\r\n{head}X: {}\r\n\r\n", "x".repeat(100_000));
     assert!(node.raw(long.as_bytes()).await.starts_with("HTTP/1.1 431"));
-    let fields: String = (0..200).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let fields: String = (0..80).map(|n| format!("X-{n}: 1\r\n")).collect();
     let many = format!("GET /v1/machine HTTP/1.1\r\n{head}{fields}\r\n");
     assert!(node.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
     let path = format!("GET /{} HTTP/1.1\r\n{head}\r\n", "x".repeat(100_000));

@@ -1,1 +1,32 @@
-//! The harness.
+//! Gantline as a whole, for scenarios: relays and nodes as real processes with state of their own,
+//! devices that pair and watch through the client library, and a wire between them that loses and
+//! delays. Whatever a scenario starts ends with it.
+
+pub mod device;
+pub mod lossy;
+pub mod node;
+pub mod program;
+pub mod relay;
+pub mod viewer;
+
+use std::time::Duration;
+
+pub use device::TestDevice;
+pub use lossy::LossyPipe;
+pub use node::TestNode;
+pub use relay::TestRelay;
+pub use viewer::TestViewer;
+
+/// Longer than anything in a scenario takes, shorter than a person's patience.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Waits for `what`, and fails the scenario if it does not come.
+///
+/// # Panics
+/// After [`SOON`].
+pub async fn soon<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(SOON, waited_for).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited for {SOON:?} for {what}"),
+    }
+}

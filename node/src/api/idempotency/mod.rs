@@ -198,3 +198,108 @@ fn not_kept(location: Option<http::HeaderValue>) -> Refused {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::{Extension, Router, middleware, routing::post};
+    use gantline_protocol::api::Problem;
+    use http::HeaderValue;
+    use http_body_util::BodyExt;
+    use tokio::sync::Notify;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::access::{Entrance, TABLE};
+
+    /// A route that counts how often it runs, and waits until it is let go.
+    #[derive(Debug, Clone, Default)]
+    struct Slow {
+        runs: Arc<AtomicUsize>,
+        started: Arc<Notify>,
+        go: Arc<Notify>,
+        done: Arc<Notify>,
+    }
+
+    async fn run(Extension(slow): Extension<Slow>) -> StatusCode {
+        slow.runs.fetch_add(1, Ordering::Relaxed);
+        slow.started.notify_one();
+        slow.go.notified().await;
+        slow.done.notify_one();
+        StatusCode::CREATED
+    }
+
+    async fn streams() -> Response {
+        let mut response = "start".into_response();
+        response.headers_mut().insert(LOCATION, HeaderValue::from_static("/v1/agents/ag-aaaaa"));
+        response.extensions_mut().insert(IsStream);
+        response
+    }
+
+    async fn busy(Extension(slow): Extension<Slow>) -> StatusCode {
+        slow.runs.fetch_add(1, Ordering::Relaxed);
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    fn router(slow: &Slow) -> Router {
+        let access = TABLE.iter().find(|access| access.path == "/v1/pairing-codes").unwrap();
+        Router::new()
+            .route("/slow", post(run))
+            .route("/stream", post(streams))
+            .route("/busy", post(busy))
+            .layer(middleware::from_fn_with_state(Idempotency::default(), once))
+            .layer(Extension(access))
+            .layer(Extension(Principal::local(Entrance::UnixSocket)))
+            .layer(Extension(slow.clone()))
+    }
+
+    async fn ask(router: &Router, path: &str) -> (StatusCode, axum::body::Bytes) {
+        let request = Request::post(path).header(HEADER, "key-00001").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        (status, response.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_and_asks_again_finds_that_it_was_done_once() {
+        let slow = Slow::default();
+        let router = router(&slow);
+        let first = tokio::spawn({
+            let router = router.clone();
+            async move { ask(&router, "/slow").await }
+        });
+        slow.started.notified().await;
+        let (status, body) = ask(&router, "/slow").await;
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status.as_u16(), problem.code), (409, ProblemCode::Conflict));
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        slow.go.notify_one();
+        slow.done.notified().await;
+        while ask(&router, "/slow").await.0 != StatusCode::CREATED {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(slow.runs.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_not_repeated_but_names_what_it_made() {
+        let router = router(&Slow::default());
+        assert_eq!(ask(&router, "/stream").await, (StatusCode::OK, "start".into()));
+        let (status, body) = ask(&router, "/stream").await;
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert_eq!(problem.instance.as_deref(), Some("/v1/agents/ag-aaaaa"));
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_done_for_now_may_be_asked_again() {
+        let slow = Slow::default();
+        let router = router(&slow);
+        for _ in 0..2 {
+            assert_eq!(ask(&router, "/busy").await.0, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(slow.runs.load(Ordering::Relaxed), 2);
+    }
+}

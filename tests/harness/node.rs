@@ -1,0 +1,171 @@
+//! A node of one scenario: the real program, with a home of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use gantline_client::{Client, Connection, Device, connection::Request};
+use gantline_crypto::StaticKey;
+use gantline_protocol::{
+    RelayAddress, Role,
+    api::{LinkState, Machine, MintedCode, PairingCodeRequest, Status},
+    link::JoinLink,
+};
+use getrandom::{SysRng, rand_core::UnwrapErr};
+use tempfile::TempDir;
+
+use crate::{
+    program::{self, Program},
+    soon,
+};
+
+/// An answer of the API is at most so long, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// A node. It keeps its home over [`TestNode::kill`] and [`TestNode::start_again`].
+#[derive(Debug)]
+pub struct TestNode {
+    program: Program,
+    home: TempDir,
+    relay: Option<RelayAddress>,
+    options: Vec<String>,
+}
+
+impl TestNode {
+    /// Starts one that joins the relay that the link names, and waits until its link is up.
+    pub async fn join(link: &JoinLink) -> Self {
+        let node = Self::launch(&["--join", &link.to_string()], Some(link.relay.clone()));
+        node.linked().await;
+        node
+    }
+
+    /// Starts one without a relay.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self::launch(&[], None)
+    }
+
+    /// Starts one with further options of `gantline up`, and waits for nothing but that it runs.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn launch(options: &[&str], relay: Option<RelayAddress>) -> Self {
+        let home = TempDir::new().expect("there is a temporary directory");
+        let (program, _) = up(home.path(), options);
+        Self { program, home, relay, options: Vec::new() }
+    }
+
+    /// The process.
+    #[must_use]
+    pub const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Its `GANTLINE_HOME`.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.home.path().join("home")
+    }
+
+    /// The relay that it joined.
+    ///
+    /// # Panics
+    /// If it joined none.
+    #[must_use]
+    pub fn relay(&self) -> RelayAddress {
+        self.relay.clone().expect("this node joined a relay")
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.program.kill();
+    }
+
+    /// Asks it to stop, and waits.
+    pub fn stop(&mut self) {
+        assert!(self.program.stop().success(), "{}", self.program.log());
+    }
+
+    /// Starts it again on the same home; it is joined already.
+    pub fn start_again(&mut self) {
+        let options: Vec<_> = self.options.iter().map(String::as_str).collect();
+        self.program = up(self.home.path(), &options).0;
+    }
+
+    /// Its API, by its Unix socket.
+    ///
+    /// # Panics
+    /// If nobody answers.
+    pub async fn api(&self) -> Connection {
+        let key = StaticKey::generate(&mut UnwrapErr(SysRng));
+        let name = "harness".parse().expect("it is a name");
+        let client = Client::new(Device { key, name }).expect("there is a UDP socket");
+        client.local(&self.home().join("run/node.sock")).await.expect("the node answers")
+    }
+
+    /// What it says of its machine.
+    pub async fn machine(&self) -> Machine {
+        self.read("/v1/machine").await
+    }
+
+    /// What it answers to a GET.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
+        let answer = self.api().await.request(Request::get(path)).await.expect(path);
+        answer.json(MAX_ANSWER).await.expect(path)
+    }
+
+    /// A new pairing code.
+    ///
+    /// # Panics
+    /// If there is none to be had.
+    pub async fn code(&self, role: Role) -> MintedCode {
+        let request = Request::post("/v1/pairing-codes", &PairingCodeRequest { role });
+        let answer = self.api().await.request(request.expect("it is JSON")).await;
+        answer.expect("a code can be minted").json(MAX_ANSWER).await.expect("a minted code")
+    }
+
+    /// Waits until all its links are up.
+    pub async fn linked(&self) {
+        let api = self.api().await;
+        let mut events = api.request(Request::get("/v1/events")).await.expect("it tells events");
+        let up = async {
+            loop {
+                let status: Status = self.read("/v1/status").await;
+                if status.links.iter().all(|link| link.state == LinkState::Up) {
+                    return;
+                }
+                // Whatever happens, look again.
+                events.chunk().await.expect("the node lives").expect("events do not end");
+            }
+        };
+        soon("the node's link to its relay", up).await;
+    }
+
+    /// Runs `gantline` with this node's home, as its user would.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        gantline(&self.home()).args(arguments).output().expect("it was built")
+    }
+}
+
+/// The command line with this home.
+#[must_use]
+pub fn gantline(home: &Path) -> Command {
+    let mut command = Command::new(program::path("gantline"));
+    command.env("GANTLINE_HOME", home).env_remove("GANTLINE_LOG").env("NO_COLOR", "1");
+    command
+}
+
+fn up(scratch: &Path, options: &[&str]) -> (Program, serde_json::Value) {
+    let mut command = gantline(&scratch.join("home"));
+    command.args(["up", "--json", "--port", "0"]).args(options);
+    Program::start("gantline", &mut command, &scratch.join("stderr.log"))
+}

@@ -1,0 +1,140 @@
+//! Pipes on a WebSocket, with a real WebSocket at both ends, and with peers that break its rules.
+
+#![allow(missing_docs, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::{io::ErrorKind, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use gantline_transport::{
+    PipeReader, PipeWriter,
+    websocket::{self, MAX_MESSAGE, WebSocketReader, WebSocketWriter},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+type Pipe = (WebSocketWriter<DuplexStream>, WebSocketReader<DuplexStream>);
+
+async fn pipe_and_peer(buffer: usize) -> (Pipe, WebSocketStream<DuplexStream>) {
+    let (left, right) = duplex(buffer);
+    let ours = WebSocketStream::from_raw_socket(left, Role::Client, Some(websocket::config()));
+    let theirs = WebSocketStream::from_raw_socket(right, Role::Server, None);
+    (websocket::pipe(ours.await), theirs.await)
+}
+
+async fn pipes() -> (Pipe, Pipe) {
+    let (left, right) = duplex(64 * 1024);
+    let config = Some(websocket::config());
+    let left = WebSocketStream::from_raw_socket(left, Role::Client, config).await;
+    let right = WebSocketStream::from_raw_socket(right, Role::Server, config).await;
+    (websocket::pipe(left), websocket::pipe(right))
+}
+
+#[tokio::test]
+async fn megabytes_arrive_whole_whatever_the_messages_were() {
+    let ((mut writer, _reader), (_writer, mut reader)) = pipes().await;
+    let sent: Vec<u8> = (0..5_000_000u32).map(|at| (at % 251) as u8).collect();
+    let expected = sent.clone();
+    let sending = tokio::spawn(async move {
+        let (first, rest) = sent.split_at(1_000_003);
+        writer.write_chunk(Bytes::copy_from_slice(first)).await.unwrap();
+        writer.write_all(rest).await.unwrap();
+        writer.shutdown().await.unwrap();
+        writer
+    });
+    let mut received = Vec::new();
+    while let Some(chunk) = timeout(SOON, reader.read_chunk(7_001)).await.unwrap().unwrap() {
+        assert!(chunk.len() <= 7_001);
+        received.extend_from_slice(&chunk);
+    }
+    assert!(received == expected);
+    drop(sending.await.unwrap());
+}
+
+#[tokio::test]
+async fn one_direction_goes_on_after_the_other_has_ended() {
+    let ((mut a_writer, mut a_reader), (mut b_writer, mut b_reader)) = pipes().await;
+    a_writer.write_all(b"question").await.unwrap();
+    a_writer.shutdown().await.unwrap();
+    let mut question = String::new();
+    b_reader.read_to_string(&mut question).await.unwrap();
+    assert_eq!(question, "question");
+    b_writer.write_all(b"answer").await.unwrap();
+    b_writer.shutdown().await.unwrap();
+    let mut answer = String::new();
+    a_reader.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "answer");
+}
+
+#[tokio::test]
+async fn a_pipe_that_is_dropped_is_never_taken_for_one_that_ended() {
+    let ((mut writer, reader), (_b_writer, mut b_reader)) = pipes().await;
+    writer.write_all(b"half").await.unwrap();
+    writer.flush().await.unwrap();
+    assert_eq!(b_reader.read_chunk(100).await.unwrap().unwrap(), "half");
+    drop((writer, reader));
+    let error = timeout(SOON, b_reader.read_chunk(100)).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert!(b_reader.read_chunk(100).await.is_err(), "an end after an abort");
+}
+
+#[tokio::test]
+async fn one_direction_that_is_given_up_is_an_abort_although_the_other_lives() {
+    let ((mut writer, _reader), (_b_writer, mut b_reader)) = pipes().await;
+    writer.write_all(b"half").await.unwrap();
+    writer.abort();
+    assert_eq!(b_reader.read_chunk(100).await.unwrap().unwrap(), "half");
+    assert!(timeout(SOON, b_reader.read_chunk(100)).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_peer_that_breaks_the_rules_is_not_believed() {
+    let close_early = Message::Close(None);
+    for bad in [Message::text("hello"), close_early] {
+        let ((_writer, mut reader), mut peer) = pipe_and_peer(64 * 1024).await;
+        peer.send(Message::binary(&b"bytes"[..])).await.unwrap();
+        peer.send(bad.clone()).await.unwrap();
+        assert_eq!(reader.read_chunk(100).await.unwrap().unwrap(), "bytes");
+        assert!(timeout(SOON, reader.read_chunk(100)).await.unwrap().is_err(), "{bad:?}");
+        assert!(reader.read_chunk(100).await.is_err(), "went on after {bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_bounds_gets_no_memory() {
+    let ((_writer, mut reader), mut peer) = pipe_and_peer(1 << 20).await;
+    peer.send(Message::binary(vec![0; MAX_MESSAGE + 1])).await.unwrap();
+    assert!(timeout(SOON, reader.read_chunk(100)).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_holds_the_writer_up() {
+    let ((mut writer, _reader), _peer) = pipe_and_peer(64 * 1024).await;
+    let flood = Bytes::from(vec![0; 8 << 20]);
+    let mut write = std::pin::pin!(writer.write_chunk(flood));
+    for _ in 0..1000 {
+        tokio::select! {
+            biased;
+            _ = &mut write => panic!("8 MiB went into a wire of 64 KiB"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn pings_pass_unnoticed() {
+    let ((_writer, mut reader), mut peer) = pipe_and_peer(64 * 1024).await;
+    peer.send(Message::Ping(Bytes::from_static(b"there?"))).await.unwrap();
+    peer.send(Message::binary(&b"yes"[..])).await.unwrap();
+    assert_eq!(reader.read_chunk(100).await.unwrap().unwrap(), "yes");
+    let answer = timeout(SOON, async { peer.next().await }).await.unwrap().unwrap().unwrap();
+    assert_eq!(answer, Message::Pong(Bytes::from_static(b"there?")));
+}
