@@ -25,6 +25,7 @@ use gantline_node::{
     api::{self, App, Links, MachineInfo, Mutations},
     door::{Devices, Nameplate, Sessions},
     events::Events,
+    pty::log::Limits,
     state::Home,
     supervisor::Agents,
 };
@@ -35,6 +36,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+/// So little output is kept that some is soon gone.
+const LIMITS: Limits = Limits { memory: 128 * 1024, file: 0 };
 
 /// The router alone, which takes principals as the door brings them.
 struct TestApp {
@@ -56,7 +60,7 @@ impl TestApp {
         let sessions = Sessions::default();
         let devices =
             Devices::load(nameplate, home.state_files(), events.clone(), sessions).unwrap();
-        let agents = Agents::new(home.log_dir().to_owned(), events.clone());
+        let agents = Agents::with_limits(home.log_dir().to_owned(), events.clone(), LIMITS);
         let closing = CancellationToken::new();
         let machine = MachineInfo {
             machine_id,
@@ -232,6 +236,30 @@ async fn a_retry_gets_the_first_answer_and_acts_once() {
     let mut twice = mint("key-00003", "owner");
     twice.headers_mut().append("idempotency-key", "key-00004".parse().unwrap());
     app.whole(owner, twice).await.is_problem(400, "invalid-request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_is_gone_is_named_and_never_silently_left_out() {
+    let app = TestApp::new();
+    let operator = Some(device(1, Role::Operator));
+    let script = "i=0; while [ $i -lt 40000 ]; do echo 0123456789; i=$((i+1)); done";
+    let body = json!({ "argv": ["sh", "-c", script] }).to_string();
+    let exec = Request::post("/v1/exec")
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    let ran = app.whole(operator, exec).await;
+    let path = format!("{}/output", ran.header("location").unwrap());
+    let observer = Some(device(2, Role::Observer));
+    for query in ["", "?follow=true"] {
+        let read = app.whole(observer, empty("GET", &format!("{path}{query}"))).await;
+        let offset: usize = read.header("gantline-offset").unwrap().parse().unwrap();
+        assert_eq!(read.header("gantline-gap"), Some(&*format!("0-{offset}")));
+        assert_eq!(offset + read.body.len(), 440_000);
+        assert!(offset > 0 && !read.body.is_empty());
+        let whole = "0123456789\n".repeat(40_000);
+        assert_eq!(read.body, whole.as_bytes()[offset..]);
+    }
 }
 
 /// The next server-sent event, without heartbeats: its lines, by name.
