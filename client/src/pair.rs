@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     connect::Client,
-    machine::KnownMachine,
+    machine::{Device, KnownMachine},
     path::{self, Path, PathError, WithPipe},
 };
 
@@ -46,47 +46,49 @@ impl Client {
         path: &Path,
         known: Option<&KnownMachine>,
     ) -> Result<KnownMachine, PairFailed> {
-        let rng = &mut UnwrapErr(SysRng);
-        let device = self.device();
-        let (machine, (run, first)) = match with {
-            Pairing::Code { machine, attempts } => {
-                let run =
-                    DevicePairing::by_code(machine, attempts, &device.key, &device.name, rng)?;
-                (machine, run)
-            }
-            Pairing::Link(link) => {
-                (link.machine, DevicePairing::by_link(link, &device.key, &device.name, rng))
-            }
+        let machine = match &with {
+            Pairing::Code { machine, .. } => *machine,
+            Pairing::Link(link) => link.machine,
         };
-        let attempt = path::open(path, machine, self.relays(), Run { run, first });
+        let run = Run { with, device: self.device() };
+        let attempt = path::open(path, machine, self.relays(), run);
         let patience = self.patience_per_path();
         let paired = timeout(patience, attempt).await.unwrap_or(Err(PathError::Slow(patience)))?;
         Ok(KnownMachine::new(paired, known, SystemTime::now().into()))
     }
 }
 
-struct Run {
-    run: DevicePairing,
-    first: Vec<u8>,
+/// A run that has not begun: a code's try is spent when the pipe is there, not before.
+struct Run<'a, 'b> {
+    with: Pairing<'a>,
+    device: &'b Device,
 }
 
-impl WithPipe for Run {
+impl WithPipe for Run<'_, '_> {
     type Output = Paired;
 
     async fn with(
-        mut self,
+        self,
         mut reader: impl PipeReader,
         mut writer: impl PipeWriter,
     ) -> Result<Paired, PathError> {
-        writer.write_all(&self.first).await.map_err(PathError::Broken)?;
+        let rng = &mut UnwrapErr(SysRng);
+        let Device { key, name } = self.device;
+        let (mut run, first) = match self.with {
+            Pairing::Code { machine, attempts } => {
+                DevicePairing::by_code(machine, attempts, key, name, rng)?
+            }
+            Pairing::Link(link) => DevicePairing::by_link(link, key, name, rng),
+        };
+        writer.write_all(&first).await.map_err(PathError::Broken)?;
         loop {
-            let needs = self.run.needs();
+            let needs = run.needs();
             if needs == 0 {
                 return Err(PairingError::Over.into());
             }
             let mut message = vec![0; needs];
             reader.read_exact(&mut message).await.map_err(PathError::Broken)?;
-            let step = self.run.receive(&message, &mut UnwrapErr(SysRng))?;
+            let step = run.receive(&message, rng)?;
             writer.write_all(&step.send).await.map_err(PathError::Broken)?;
             if let Some(paired) = step.done {
                 let _ = writer.shutdown().await;

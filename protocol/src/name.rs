@@ -141,7 +141,8 @@ fn is_label(text: &str) -> bool {
 /// paragraph separators, bidirectional controls (UAX #9), zero-width spaces and other
 /// default-ignorable format characters, and the noncharacters at the end of the planes. Joiners
 /// and emoji presentation selectors stay: names in many scripts need them.
-pub(crate) fn is_deceptive(c: char) -> bool {
+#[must_use]
+pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
             0x00ad | 0x034f | 0x061c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f

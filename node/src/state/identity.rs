@@ -1,13 +1,16 @@
-//! The node's static key, which is what names the machine. Made at the first start, never again by
+//! The node's static key, which is what names the machine, and the one of this user's command line.
+//! Each is made when it is first needed, never again by
 //! itself: a key that can't be read is an error, since a new one would be another machine.
 
 use data_encoding::HEXLOWER;
 use gantline_login::StaticKey;
+use gantline_protocol::MachineId;
 use zeroize::Zeroizing;
 
 use super::{StateError, StateFiles, error::failed};
 
 const NAME: &str = "node.key";
+const DEVICE: &str = "device.key";
 
 /// The key of this machine's node: from `node.key`, 64 hexadecimal digits; a new one is written
 /// there if the file is missing.
@@ -15,22 +18,43 @@ const NAME: &str = "node.key";
 /// # Errors
 /// [`StateError::Corrupt`] if the file holds no key; others if it can't be used.
 pub fn load_or_create(files: &StateFiles) -> Result<StaticKey, StateError> {
-    match files.read(NAME)?.map(Zeroizing::new) {
-        Some(text) => parse(&text).ok_or_else(|| StateError::Corrupt {
-            path: files.path(NAME),
-            why: "it does not hold a key, 64 hexadecimal digits".to_owned(),
-        }),
-        None => create(files),
-    }
+    load(files, NAME)?.map_or_else(|| create(files, NAME), Ok)
 }
 
-fn create(files: &StateFiles) -> Result<StaticKey, StateError> {
+/// The key by which this user's command line is a device: from `device.key`, like the node's.
+///
+/// # Errors
+/// As [`load_or_create`].
+pub fn load_or_create_device(files: &StateFiles) -> Result<StaticKey, StateError> {
+    load(files, DEVICE)?.map_or_else(|| create(files, DEVICE), Ok)
+}
+
+/// The name of this machine for ever; `None` before its node was first started.
+///
+/// # Errors
+/// As [`load_or_create`].
+pub fn machine_id(files: &StateFiles) -> Result<Option<MachineId>, StateError> {
+    Ok(load(files, NAME)?.map(|key| key.public().machine_id()))
+}
+
+fn load(files: &StateFiles, name: &str) -> Result<Option<StaticKey>, StateError> {
+    let Some(text) = files.read(name)?.map(Zeroizing::new) else {
+        return Ok(None);
+    };
+    let corrupt = || StateError::Corrupt {
+        path: files.path(name),
+        why: "it does not hold a key, 64 hexadecimal digits".to_owned(),
+    };
+    parse(&text).ok_or_else(corrupt).map(Some)
+}
+
+fn create(files: &StateFiles, name: &str) -> Result<StaticKey, StateError> {
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(secret.as_mut())
-        .map_err(|error| failed("draw a key for", &files.path(NAME))(error.into()))?;
+        .map_err(|error| failed("draw a key for", &files.path(name))(error.into()))?;
     let mut text = Zeroizing::new(HEXLOWER.encode(secret.as_ref()));
     text.push('\n');
-    files.write(NAME, text.as_bytes())?;
+    files.write(name, text.as_bytes())?;
     Ok(StaticKey::from_secret(&secret))
 }
 
