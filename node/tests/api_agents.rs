@@ -254,7 +254,12 @@ async fn a_page_types_into_a_terminal_with_its_token_and_not_without() {
         match NodeMessage::decode(&message).unwrap() {
             NodeMessage::Output { bytes, .. } => shown.extend_from_slice(bytes),
             NodeMessage::Exited(exit) => break exit,
-            _ => {}
+            NodeMessage::Attached { .. }
+            | NodeMessage::Snapshot(_)
+            | NodeMessage::Skipped { .. }
+            | NodeMessage::Size { .. }
+            | NodeMessage::InputAck { .. }
+            | NodeMessage::Ignored(_) => {}
         }
     };
     assert!(String::from_utf8_lossy(&shown).contains("got hello"));
