@@ -25,6 +25,7 @@ use crate::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     state::{Home, InstanceLock, StateError, identity},
+    supervisor::{Agents, GRACE},
     uplink::{Identity, Tokens, Uplinks},
 };
 
@@ -35,6 +36,7 @@ pub struct Node {
     name: Name,
     home: Home,
     loopback: Option<SocketAddr>,
+    agents: Agents,
     devices: Devices,
     sessions: Sessions,
     door: Door,
@@ -70,13 +72,15 @@ impl Node {
         let sessions = Sessions::default();
         let name = config.name.clone().unwrap_or_else(host_name);
         let relays: Vec<_> = config.relays.into_iter().map(|relay| relay.address).collect();
-        let (nameplate, devices, tokens) = {
+        let (nameplate, devices, tokens, agents) = {
             let (files, name, relays) = (home.state_files(), name.clone(), relays.clone());
             let (events, sessions) = (events.clone(), sessions.clone());
+            let log_dir = home.log_dir().to_owned();
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
+                let agents = Agents::new(log_dir, events.clone());
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
-                Ok((nameplate, devices, Tokens::load(files)?))
+                Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
             .await?
         };
@@ -100,8 +104,9 @@ impl Node {
             }),
             events: events.clone(),
             links: links(&uplinks),
+            agents: agents.clone(),
             devices: devices.clone(),
-            mutations: Mutations::new(devices.clone()),
+            mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
             closing: closing.clone(),
         });
@@ -122,6 +127,7 @@ impl Node {
             name,
             home,
             loopback: address,
+            agents,
             devices,
             sessions,
             door,
@@ -156,12 +162,15 @@ impl Node {
         &self.devices
     }
 
-    /// Ends the node: it takes nothing new, tells those who are there, gives the answers that are
-    /// being given until `within` has passed, and then ends what is left.
+    /// Ends the node: it takes nothing new, ends the agents (within half of `within`, 10 s at most,
+    /// by force if need be), gives the answers that are being given until `within` has passed, and
+    /// then ends what is left.
     pub async fn shut_down(mut self, within: Duration) {
         let deadline = tokio::time::Instant::now() + within;
         self.door.close();
         self.sessions.go_away();
+        // Those who follow an agent see its end before the node's.
+        self.agents.shut_down(GRACE.min(within / 2)).await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {

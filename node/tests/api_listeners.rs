@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use api_support::{PATIENCE, TestNode, config, request};
+use api_support::{PATIENCE, TestNode, config, next_bytes, request};
 use futures_util::StreamExt;
 use gantline_node::{
     api::listen::UnixSocket,
@@ -308,4 +308,27 @@ async fn a_node_whose_state_others_could_read_or_that_is_damaged_does_not_start(
     let node = Node::start(config(), home.clone()).await.unwrap();
     assert_eq!(node.machine_id(), machine);
     node.shut_down(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_ends_the_answers_that_would_go_on_for_ever() {
+    let node = TestNode::start().await;
+    let listen = request("GET", "/v1/events", None).header("host", "localhost");
+    let mut events = node.open(listen).await;
+    assert_eq!(events.status(), 200);
+    let ended = tokio::spawn(async move { next_bytes(&mut events).await });
+    let TestNode { dir: _dir, home, node } = node;
+    // Far less than the deadline: nothing has to be cut off.
+    timeout(PATIENCE, node.shut_down(4 * PATIENCE)).await.expect("the node did not stop");
+    assert_eq!(ended.await.unwrap(), None);
+    let again = Node::start(config(), home).await.unwrap();
+    again.shut_down(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_too_deep_for_a_socket_is_said_to_be_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::below(&dir.path().join("deep".repeat(30))).unwrap();
+    let error = Node::start(config(), home).await.unwrap_err().to_string();
+    assert!(error.contains("too long") && error.contains("GANTLINE_HOME"), "{error}");
 }

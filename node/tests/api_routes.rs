@@ -26,6 +26,7 @@ use gantline_node::{
     door::{Devices, Nameplate, Sessions},
     events::Events,
     state::Home,
+    supervisor::Agents,
 };
 use gantline_protocol::{DeviceId, Role, api::EventKind};
 use http::Request;
@@ -55,6 +56,7 @@ impl TestApp {
         let sessions = Sessions::default();
         let devices =
             Devices::load(nameplate, home.state_files(), events.clone(), sessions).unwrap();
+        let agents = Agents::new(home.log_dir().to_owned(), events.clone());
         let closing = CancellationToken::new();
         let machine = MachineInfo {
             machine_id,
@@ -67,8 +69,9 @@ impl TestApp {
             machine: Arc::new(machine),
             events: events.clone(),
             links: Links::new(Vec::new),
+            agents: agents.clone(),
             devices: devices.clone(),
-            mutations: Mutations::new(devices),
+            mutations: Mutations::new(agents, devices),
             loopback: None,
             closing: closing.clone(),
         });

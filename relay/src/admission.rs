@@ -53,8 +53,9 @@ pub struct Admission {
     requests_by_machine: Rates<MachineId>,
     connections: Counts<Peer>,
     pipes_by_peer: Counts<Peer>,
+    pipes_by_both: Counts<(Peer, MachineId)>,
     pipes_by_machine: Counts<MachineId>,
-    handshakes: u32,
+    handshakes: Counts<Peer>,
 }
 
 impl Admission {
@@ -68,8 +69,9 @@ impl Admission {
             requests_by_machine: Rates::new(limits.pipe_requests_per_machine, limits.tracked),
             connections: Counts::default(),
             pipes_by_peer: Counts::default(),
+            pipes_by_both: Counts::default(),
             pipes_by_machine: Counts::default(),
-            handshakes: 0,
+            handshakes: Counts::default(),
             limits: limits.clone(),
         }
     }
@@ -80,25 +82,26 @@ impl Admission {
             self.limits;
         let here = self.connections.of(&peer);
         // An address that may be forged must not fill the place of whoever really has it.
-        let is_crowded =
-            self.handshakes >= handshakes_unvalidated || here >= connections_per_ip.div_ceil(4);
+        let is_crowded = self.handshakes.total >= handshakes_unvalidated
+            || here >= connections_per_ip.div_ceil(4);
         if !is_validated && is_crowded {
             return Entry::Validate;
         }
-        if self.handshakes >= handshakes
+        if self.handshakes.total >= handshakes
+            || self.handshakes.of(&peer) >= handshakes.div_ceil(4)
             || here >= connections_per_ip
             || self.connections.total >= connections
         {
             return Entry::Refused;
         }
-        self.handshakes += 1;
+        self.handshakes.enter(peer);
         self.connections.enter(peer);
         Entry::Welcome
     }
 
     /// A welcomed newcomer's handshake is over, whatever came of it.
-    pub const fn handshake_over(&mut self) {
-        self.handshakes = self.handshakes.saturating_sub(1);
+    pub fn handshake_over(&mut self, peer: Peer) {
+        self.handshakes.leave(&peer);
     }
 
     /// A connection is gone.
@@ -128,9 +131,11 @@ impl Admission {
     /// # Errors
     /// The refusal to send.
     pub fn pipe(&mut self, peer: Peer, machine: MachineId, now: Instant) -> Result<(), PipeReply> {
-        let Limits { pipes, pipes_per_ip, pipes_per_machine, .. } = self.limits;
+        let Limits { pipes, pipes_per_ip, pipes_per_ip_and_machine, pipes_per_machine, .. } =
+            self.limits;
         if self.pipes_by_peer.total >= pipes
             || self.pipes_by_peer.of(&peer) >= pipes_per_ip
+            || self.pipes_by_both.of(&(peer, machine)) >= pipes_per_ip_and_machine
             || self.pipes_by_machine.of(&machine) >= pipes_per_machine
         {
             return Err(PipeReply::Busy);
@@ -139,6 +144,7 @@ impl Admission {
             return Err(PipeReply::Rate);
         }
         self.pipes_by_peer.enter(peer);
+        self.pipes_by_both.enter((peer, machine));
         self.pipes_by_machine.enter(machine);
         Ok(())
     }
@@ -146,6 +152,7 @@ impl Admission {
     /// A pipe is gone.
     pub fn pipe_closed(&mut self, peer: Peer, machine: MachineId) {
         self.pipes_by_peer.leave(&peer);
+        self.pipes_by_both.leave(&(peer, machine));
         self.pipes_by_machine.leave(&machine);
     }
 }
@@ -289,6 +296,17 @@ mod tests {
     }
 
     #[test]
+    fn one_address_cannot_have_all_the_pipes_of_a_machine() {
+        let limits =
+            Limits { pipes_per_machine: 4, pipes_per_ip_and_machine: 3, ..Limits::default() };
+        let mut admission = Admission::new(&limits);
+        let now = Instant::now();
+        let greedy = (0..9).filter(|_| admission.pipe(peer(1), machine(1), now).is_ok()).count();
+        assert_eq!(greedy, 3);
+        assert_eq!(admission.pipe(peer(2), machine(1), now), Ok(()));
+    }
+
+    #[test]
     fn a_forged_address_cannot_fill_the_places_of_its_owner() {
         let limits = Limits { connections_per_ip: 8, ..Limits::default() };
         let mut admission = Admission::new(&limits);
@@ -306,15 +324,17 @@ mod tests {
 
     #[test]
     fn under_load_a_newcomer_has_to_show_its_address() {
-        let limits = Limits { handshakes_unvalidated: 2, handshakes: 3, ..Limits::default() };
+        let limits = Limits { handshakes_unvalidated: 2, handshakes: 4, ..Limits::default() };
         let mut admission = Admission::new(&limits);
         assert_eq!(admission.connecting(peer(1), false), Entry::Welcome);
         assert_eq!(admission.connecting(peer(2), false), Entry::Welcome);
         assert_eq!(admission.connecting(peer(3), false), Entry::Validate);
         assert_eq!(admission.connecting(peer(3), true), Entry::Welcome);
-        assert_eq!(admission.connecting(peer(4), true), Entry::Refused);
-        admission.handshake_over();
+        assert_eq!(admission.connecting(peer(3), true), Entry::Refused, "it has its quarter");
         assert_eq!(admission.connecting(peer(4), true), Entry::Welcome);
+        assert_eq!(admission.connecting(peer(5), true), Entry::Refused);
+        admission.handshake_over(peer(1));
+        assert_eq!(admission.connecting(peer(5), true), Entry::Welcome);
     }
 
     proptest! {
@@ -370,6 +390,7 @@ mod tests {
             }
             prop_assert_eq!(admission.pipes_by_peer.total, 0);
             prop_assert!(admission.pipes_by_peer.of.is_empty());
+            prop_assert!(admission.pipes_by_both.of.is_empty());
             prop_assert!(admission.pipes_by_machine.of.is_empty());
         }
     }

@@ -29,9 +29,7 @@ impl Directory {
     pub fn put(&mut self, machine: &Machine) {
         let known = Known { key: machine.key, alias: machine.alias.clone() };
         let before = self.machines.insert(machine.id, known);
-        if let Some(alias) = before.and_then(|known| known.alias) {
-            self.by_alias.remove(&alias);
-        }
+        self.release(&machine.id, before.and_then(|known| known.alias));
         if let Some(alias) = &machine.alias {
             self.by_alias.insert(alias.clone(), machine.id);
         }
@@ -40,9 +38,8 @@ impl Directory {
     /// A machine got another alias.
     pub fn rename(&mut self, machine: &MachineId, alias: &Alias) {
         let Some(known) = self.machines.get_mut(machine) else { return };
-        if let Some(before) = known.alias.replace(alias.clone()) {
-            self.by_alias.remove(&before);
-        }
+        let before = known.alias.replace(alias.clone());
+        self.release(machine, before);
         self.by_alias.insert(alias.clone(), *machine);
     }
 
@@ -50,6 +47,14 @@ impl Directory {
     #[must_use]
     pub fn of(&self, machine: &MachineId) -> Option<&Known> {
         self.machines.get(machine)
+    }
+
+    /// A machine no longer has this alias. It may be another's by now: two that change theirs at
+    /// once are heard of in any order.
+    fn release(&mut self, machine: &MachineId, alias: Option<Alias>) {
+        if let Some(alias) = alias.filter(|alias| self.by_alias.get(alias) == Some(machine)) {
+            self.by_alias.remove(&alias);
+        }
     }
 
     /// The machine with this alias.
@@ -96,7 +101,11 @@ mod tests {
         assert_eq!((directory.by_alias(&pi), directory.by_alias(&nas)), (None, Some(one)));
         directory.rename(&two, &pi);
         assert_eq!(directory.by_alias(&pi), Some(two));
-        directory.put(&machine(1, None));
+        // The third was given the first's alias, and that is heard of before the first lets go.
+        directory.put(&machine(3, Some("nas")));
+        directory.rename(&one, &"attic".parse().unwrap());
+        assert_eq!(directory.by_alias(&nas), Some(machine(3, None).id));
+        directory.put(&machine(3, None));
         assert_eq!(directory.by_alias(&nas), None);
         directory.rename(&machine(9, None).id, &nas);
         assert_eq!(directory.by_alias(&nas), None);

@@ -198,7 +198,7 @@ pub(crate) struct ConnectionPlace {
 impl ConnectionPlace {
     pub(crate) fn handshake_over(&mut self) {
         if std::mem::take(&mut self.in_handshake) {
-            self.exchange.admission().handshake_over();
+            self.exchange.admission().handshake_over(self.peer);
         }
     }
 }

@@ -35,13 +35,16 @@ pub struct Limits {
     pub pipes: u32,
     /// Pipes open at once of clients of one address.
     pub pipes_per_ip: u32,
+    /// Pipes open at once of clients of one address to one machine; less than the machine bears,
+    /// so that no address can have it all.
+    pub pipes_per_ip_and_machine: u32,
     /// Pipes open at once to one machine. A node takes 256 streams on its link.
     pub pipes_per_machine: u32,
     /// Connections open at once, QUIC and TCP together.
     pub connections: u32,
     /// Connections open at once from one address.
     pub connections_per_ip: u32,
-    /// QUIC handshakes that run at once; more are refused.
+    /// QUIC handshakes that run at once; more are refused. One address has a quarter of them.
     pub handshakes: u32,
     /// QUIC handshakes that run at once before a newcomer has to show that its address is its own.
     pub handshakes_unvalidated: u32,
@@ -93,9 +96,10 @@ impl Default for Limits {
             logins: Rate::new(100, 100),
             logins_per_ip: Rate::new(50, 100),
             pipe_requests_per_ip: Rate::new(50, 200),
-            pipe_requests_per_machine: Rate::new(50, 200),
+            pipe_requests_per_machine: Rate::new(200, 400),
             pipes: 16_384,
             pipes_per_ip: 1_024,
+            pipes_per_ip_and_machine: 128,
             pipes_per_machine: 200,
             connections: 16_384,
             connections_per_ip: 2_048,

@@ -276,7 +276,11 @@ async fn keep(
             }
             Step::Told(Order::Replaced) => {
                 return match control.send(exchange, channel, &LinkMessage::Replaced).await {
-                    Ok(()) => Farewell::Replaced,
+                    Ok(()) => {
+                        // An error means that the node is gone.
+                        let _ = control.writer.shutdown().await;
+                        Farewell::Replaced
+                    }
                     Err(farewell) => farewell,
                 };
             }

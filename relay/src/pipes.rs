@@ -8,7 +8,7 @@ use gantline_transport::{
     Link, LinkEnd, PipeReader, PipeWriter,
     quic::{QuicReader, QuicWriter},
 };
-use tokio::{io::AsyncWriteExt, select, time::timeout};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     exchange::{Exchange, PipePlace},
@@ -47,7 +47,7 @@ pub(crate) async fn reach(
 }
 
 impl Reached {
-    /// Joins the client's pipe to the machine's until both are over or the relay ends.
+    /// Joins the client's pipe to the machine's until both are over.
     pub(crate) async fn join<W: PipeWriter, R: PipeReader>(
         self,
         exchange: &Exchange,
@@ -57,14 +57,11 @@ impl Reached {
         let limits = &exchange.config.limits;
         let patience = Patience { stalled: limits.stalled, after_abort: limits.after_abort };
         let Self { place, writer: to_node, reader: from_node } = self;
-        let joined = splice((writer, reader), (to_node, from_node), patience);
-        let end = exchange.pipes.track_future(async {
-            select! {
-                end = joined => end,
-                () = exchange.ending.cancelled() => End::Aborted,
-            }
-        });
-        let end = end.await;
+        // When the relay ends it closes its links, and every pipe ends with one.
+        let end = exchange
+            .pipes
+            .track_future(splice((writer, reader), (to_node, from_node), patience))
+            .await;
         drop(place);
         end
     }

@@ -175,9 +175,15 @@ impl Relay {
         Ok(JoinLink { relay, token })
     }
 
-    /// Stops it: takes no more pipes and logins, sends the nodes elsewhere, waits for open pipes
-    /// as long as it was configured, and then ends what is left.
+    /// Stops it in order: [`Relay::drain`], then [`Relay::close`].
     pub async fn shut_down(self) {
+        self.drain().await;
+        self.close().await;
+    }
+
+    /// Takes no more pipes and logins, sends the nodes elsewhere, and waits for open pipes as long
+    /// as was configured. May be dropped to wait no longer.
+    pub async fn drain(&self) {
         let exchange = &self.exchange;
         let drain = exchange.config.drain;
         exchange.draining.cancel();
@@ -190,6 +196,12 @@ impl Relay {
         if drained.is_err() && !exchange.pipes.is_empty() {
             tracing::warn!(pipes = exchange.pipes.len(), "pipes were still open at the end");
         }
+    }
+
+    /// Ends everything now, and tells the other ends so. Takes a few round trips.
+    pub async fn close(self) {
+        let exchange = &self.exchange;
+        exchange.draining.cancel();
         exchange.ending.cancel();
         exchange.tasks.close();
         if timeout(WIND_UP, exchange.tasks.wait()).await.is_err() {

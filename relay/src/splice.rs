@@ -1,7 +1,7 @@
 //! Joins two pipes. The relay's only work on a session's bytes: they go on as they came, by
 //! reference, and each direction ends as it ended.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use gantline_transport::{PipeReader, PipeWriter};
 use tokio::{io::AsyncWriteExt, pin, select, time::timeout};
@@ -40,20 +40,41 @@ where
     let back = forward(b.1, a.0, patience.stalled);
     pin!(there, back);
     select! {
-        end = &mut there => rest(end, back, patience).await,
-        end = &mut back => rest(end, there, patience).await,
+        over = &mut there => rest(over, back, patience).await,
+        over = &mut back => rest(over, there, patience).await,
     }
 }
 
-/// Waits for the other direction.
-async fn rest(first: End, other: impl Future<Output = End>, patience: Patience) -> End {
+/// How one direction ended.
+enum Over {
+    InOrder,
+    GivenUp,
+    /// The whole pipe is gone at one end, and the other direction with it.
+    Gone,
+}
+
+impl Over {
+    fn of(error: &io::Error) -> Self {
+        match error.kind() == io::ErrorKind::NotConnected {
+            true => Self::Gone,
+            false => Self::GivenUp,
+        }
+    }
+}
+
+/// Waits for the other direction, if anything can still come of it. What is left when time is up
+/// is dropped, and so given up.
+async fn rest(first: Over, other: impl Future<Output = Over>, patience: Patience) -> End {
     match first {
-        End::Orderly => other.await,
-        End::Aborted => {
-            // Whatever is left when time is up is dropped, and so given up.
+        Over::InOrder => match other.await {
+            Over::InOrder => End::Orderly,
+            Over::GivenUp | Over::Gone => End::Aborted,
+        },
+        Over::GivenUp => {
             let _ = timeout(patience.after_abort, other).await;
             End::Aborted
         }
+        Over::Gone => End::Aborted,
     }
 }
 
@@ -61,23 +82,26 @@ async fn forward<R: PipeReader, W: PipeWriter>(
     mut reader: R,
     mut writer: W,
     stalled: Duration,
-) -> End {
+) -> Over {
     loop {
         let written = match reader.read_chunk(CHUNK).await {
             Ok(Some(bytes)) => timeout(stalled, writer.write_chunk(bytes)).await,
             Ok(None) => match timeout(stalled, writer.shutdown()).await {
-                Ok(Ok(())) => return End::Orderly,
+                Ok(Ok(())) => return Over::InOrder,
                 failed => failed,
             },
-            Err(_) => {
+            Err(error) => {
                 writer.abort();
-                return End::Aborted;
+                return Over::of(&error);
             }
         };
-        if !matches!(written, Ok(Ok(()))) {
-            writer.abort();
-            reader.stop();
-            return End::Aborted;
-        }
+        let over = match written {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => Over::of(&error),
+            Err(_) => Over::GivenUp,
+        };
+        writer.abort();
+        reader.stop();
+        return over;
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
+    net::IpAddr,
     num::NonZeroU16,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -191,7 +192,14 @@ impl StateDir {
         let (certificate, key) = match (certificate, key) {
             (Some(certificate), Some(key)) => (text(&certificate), text(&key)),
             (None, None) => {
-                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+                // Machines are hosts below the relay's names.
+                let names: Vec<_> = names
+                    .iter()
+                    .flat_map(|name| match name.as_str().parse::<IpAddr>() {
+                        Ok(address) => vec![address.to_string()],
+                        Err(_) => vec![name.to_string(), format!("*.{name}")],
+                    })
+                    .collect();
                 let (certificate, key) = Identity::self_signed(&names)
                     .map_err(|e| damaged(CERTIFICATE, e.to_string()))?;
                 self.write(KEY, key.as_bytes())?;
@@ -211,9 +219,10 @@ impl StateDir {
         let key = key.map_err(|why| damaged(KEY, why))?;
         Identity::from_pem(&certificate, &key).map_err(|error| match error {
             IdentityError::Key(_) => damaged(KEY, error.to_string()),
-            IdentityError::Pem(_) | IdentityError::Certificate(_) => {
-                damaged(CERTIFICATE, error.to_string())
+            IdentityError::Pem(_) => {
+                damaged(CERTIFICATE, format!("it, or {KEY} beside it, is not PEM"))
             }
+            IdentityError::Certificate(_) => damaged(CERTIFICATE, error.to_string()),
         })
     }
 

@@ -118,6 +118,21 @@ impl TestViewer {
         .await
     }
 
+    /// Watches until this many bytes have been seen.
+    ///
+    /// # Errors
+    /// [`RequestError`] when the connection broke.
+    pub async fn until_length(
+        &mut self,
+        at: &mut Attached,
+        length: usize,
+    ) -> Result<(), RequestError> {
+        while self.seen.len() < length {
+            soon("output", self.listen(at)).await?;
+        }
+        Ok(())
+    }
+
     /// Watches until the agent's process has ended; how.
     ///
     /// # Errors

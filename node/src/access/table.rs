@@ -32,13 +32,24 @@ pub enum Effect {
     Converses,
 }
 
+/// A command with its environment, as JSON.
+const COMMAND: Effect = Effect::Changes { body: 8 * 1024 * 1024 };
 const SMALL: Effect = Effect::Changes { body: 64 * 1024 };
 
 /// Every route.
 pub const TABLE: &[Access] = &[
+    entry(Method::GET, "/v1/agents", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/agents", Role::Operator, COMMAND),
+    entry(Method::GET, "/v1/agents/{id}", Role::Observer, Effect::Reads),
+    entry(Method::DELETE, "/v1/agents/{id}", Role::Operator, SMALL),
+    entry(Method::GET, "/v1/agents/{id}/output", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/agents/{id}/signal", Role::Operator, SMALL),
+    entry(Method::POST, "/v1/agents/{id}/stop", Role::Operator, SMALL),
+    entry(Method::GET, "/v1/agents/{id}/terminal", Role::Observer, Effect::Converses),
     entry(Method::GET, "/v1/devices", Role::Owner, Effect::Reads),
     entry(Method::DELETE, "/v1/devices/{id}", Role::Owner, SMALL),
     entry(Method::GET, "/v1/events", Role::Observer, Effect::Reads),
+    entry(Method::POST, "/v1/exec", Role::Operator, COMMAND),
     entry(Method::GET, "/v1/invitations", Role::Owner, Effect::Reads),
     entry(Method::POST, "/v1/invitations", Role::Owner, SMALL),
     entry(Method::DELETE, "/v1/invitations/{id}", Role::Owner, SMALL),

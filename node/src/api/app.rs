@@ -7,7 +7,7 @@ use gantline_protocol::{Alias, MachineId, Name, Timestamp, api::LinkStatus};
 use tokio_util::sync::CancellationToken;
 
 use super::{Mutations, idempotency, idempotency::Idempotency, problem, routes};
-use crate::{access, door::Devices, events::Events};
+use crate::{access, door::Devices, events::Events, supervisor::Agents};
 
 /// What the API speaks about. Clones are the same.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct App {
     pub events: Events,
     /// Its links to relays.
     pub links: Links,
+    /// The agents that run on it.
+    pub agents: Agents,
     /// Who may reach it.
     pub devices: Devices,
     /// Whatever changes it.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::{
     body::Body,
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use bytes::Bytes;
 use http::{header::CONTENT_TYPE, request::Parts};
@@ -63,6 +63,20 @@ fn body_limit(parts: &Parts) -> usize {
     match parts.extensions.get::<&'static Access>().map(|access| access.effect) {
         Some(Effect::Changes { body }) => body,
         Some(Effect::Reads | Effect::Converses) | None => 0,
+    }
+}
+
+/// The query of the path.
+pub(super) struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(error) => Err(Refused::invalid(error.body_text())),
+        }
     }
 }
 

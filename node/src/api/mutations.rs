@@ -1,20 +1,37 @@
 //! Whatever changes this machine goes through here: one method for each act, and one place where
 //! every act is admitted and told to the log before it is done. Policy and audit belong there.
 
+use std::fmt;
+
 use gantline_protocol::{
-    DeviceId, InvitationId, Role,
-    api::{InvitationRequest, MintedCode, MintedInvitation, Problem, ProblemCode},
+    AgentId, DeviceId, InvitationId, Role,
+    api::{
+        Agent, Command, ExecRequest, InvitationRequest, MintedCode, MintedInvitation, Problem,
+        ProblemCode, Signal, SpawnRequest,
+    },
 };
 
 use super::Refused;
 use crate::{
     access::Principal,
     door::{Devices, DevicesError},
+    pty::HostError,
+    supervisor::{Agents, AgentsError, Exec},
 };
 
 /// What somebody is about to do to this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act<'a> {
+    /// Start an agent.
+    Spawn(&'a SpawnRequest),
+    /// Run a command without a terminal.
+    Exec(&'a ExecRequest),
+    /// Send a signal to an agent.
+    Signal(AgentId, Signal),
+    /// Stop an agent.
+    Stop(AgentId),
+    /// Remove an agent that has ended.
+    Remove(AgentId),
     /// Remove a device.
     RevokeDevice(DeviceId),
     /// Mint a pairing code.
@@ -28,14 +45,60 @@ pub enum Act<'a> {
 /// Does what changes this machine. Clones do the same.
 #[derive(Debug, Clone)]
 pub struct Mutations {
+    agents: Agents,
     devices: Devices,
 }
 
 impl Mutations {
     /// Acts on these.
     #[must_use]
-    pub const fn new(devices: Devices) -> Self {
-        Self { devices }
+    pub const fn new(agents: Agents, devices: Devices) -> Self {
+        Self { agents, devices }
+    }
+
+    /// Starts an agent.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
+        admit(who, &Act::Spawn(&request))?;
+        Ok(self.agents.spawn(request)?)
+    }
+
+    /// Runs a command without a terminal.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub fn exec(&self, who: &Principal, request: ExecRequest) -> Result<Exec, Refused> {
+        admit(who, &Act::Exec(&request))?;
+        Ok(self.agents.exec(request)?)
+    }
+
+    /// Sends a signal to an agent's process group.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub fn signal(&self, who: &Principal, id: AgentId, signal: Signal) -> Result<Agent, Refused> {
+        admit(who, &Act::Signal(id, signal))?;
+        Ok(self.agents.signal(id, signal)?)
+    }
+
+    /// Tells an agent to end; it is ended if it does not. Returns at once.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Stop(id))?;
+        Ok(self.agents.stop(id)?)
+    }
+
+    /// Removes an agent that has ended, and its log.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub fn remove(&self, who: &Principal, id: AgentId) -> Result<(), Refused> {
+        admit(who, &Act::Remove(id))?;
+        Ok(self.agents.remove(id)?)
     }
 
     /// Removes a device and ends its sessions.
@@ -86,8 +149,57 @@ impl Mutations {
 /// Whether `who` may do this, beyond what the role table has said. Everything is allowed as long as
 /// there is no policy; every act is told to the log.
 fn admit(who: &Principal, act: &Act<'_>) -> Result<(), Problem> {
-    tracing::info!(?who, ?act, "an act was asked for");
+    tracing::info!(?who, %act, "an act was asked for");
     Ok(())
+}
+
+/// For the log: of a command only the program, since people put secrets into arguments.
+impl fmt::Display for Act<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn(SpawnRequest { command, .. }) => {
+                write!(f, "spawn {}", Program(command))
+            }
+            Self::Exec(ExecRequest { command, .. }) => write!(f, "exec {}", Program(command)),
+            Self::Signal(id, signal) => write!(f, "send {signal:?} to {id}"),
+            Self::Stop(id) => write!(f, "stop {id}"),
+            Self::Remove(id) => write!(f, "remove {id}"),
+            Self::RevokeDevice(id) => write!(f, "revoke the device {id}"),
+            Self::MintCode(role) => write!(f, "mint a code for {role:?}"),
+            Self::MintInvitation(request) => write!(f, "mint an invitation: {request:?}"),
+            Self::RevokeInvitation(InvitationId(id)) => write!(f, "withdraw the invitation {id}"),
+        }
+    }
+}
+
+struct Program<'a>(&'a Command);
+
+impl fmt::Display for Program<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.shell, self.0.argv.items().first()) {
+            (true, _) => f.write_str("a script"),
+            (false, Some(program)) => write!(f, "{program:?}"),
+            (false, None) => f.write_str("nothing"),
+        }
+    }
+}
+
+impl From<AgentsError> for Refused {
+    fn from(error: AgentsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AgentsError::NotFound(_) => Self::not_found(detail),
+            AgentsError::Ended(_)
+            | AgentsError::StillRunning(_)
+            | AgentsError::NoTerminal(_)
+            | AgentsError::Spawn(_)
+            | AgentsError::Host(HostError::Spawn(_)) => Self::conflict(detail),
+            AgentsError::Command(_) => Self::invalid(detail),
+            AgentsError::Full | AgentsError::Stopping | AgentsError::Host(HostError::Pty(_)) => {
+                Self::new(ProblemCode::Unavailable, detail)
+            }
+        }
+    }
 }
 
 impl From<DevicesError> for Refused {

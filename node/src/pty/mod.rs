@@ -1,1 +1,16 @@
-//! The PTY of an agent: its process, its log, and everybody who watches.
+//! An agent's process and everything about its output: the PTY, the log, and everybody who watches.
+//!
+//! [`host`] is what will move into a process of its own: it holds process and log, and everything
+//! above it speaks to it in READ, WRITE, RESIZE, SIGNAL and WAIT. [`terminal`] serves one viewer,
+//! [`hub`] decides between them.
+
+pub mod command;
+pub mod host;
+pub mod hub;
+mod input;
+pub mod log;
+pub mod screen;
+mod sys;
+pub mod terminal;
+
+pub use host::{Host, HostError};

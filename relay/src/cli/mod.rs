@@ -6,7 +6,7 @@ mod output;
 mod serve;
 mod token;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{env, io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -68,7 +68,12 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("GANTLINE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let has_colour = std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(has_colour)
+        .init();
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

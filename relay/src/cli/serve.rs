@@ -10,6 +10,7 @@ use gantline_relay::{
     config::{MAX_DRAIN, PORT},
     limits::Rate,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::{
     select,
@@ -94,6 +95,7 @@ impl Serve {
         if self.drain > MAX_DRAIN {
             bail!("--drain is at most 1h");
         }
+        raise_descriptor_limit();
         // Before anything is announced: a signal from now on must not be lost.
         let mut stop = Stop::new()?;
         let state_dir = place.path()?;
@@ -138,10 +140,23 @@ impl Serve {
         stop.asked().await;
         tracing::info!("stopping; open pipes get {:?}. A second signal ends them now", self.drain);
         select! {
-            () = relay.shut_down() => {}
+            () = relay.drain() => {}
             () = stop.asked() => tracing::warn!("stopping at once"),
         }
+        select! {
+            () = relay.close() => {}
+            () = stop.asked() => {}
+        }
         Ok(())
+    }
+}
+
+/// Every TCP connection takes a file descriptor, and what a process gets without asking is often
+/// too few. If the system says no, the relay runs with what it has.
+fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!("the limit on file descriptors stays as it is: {error}");
     }
 }
 

@@ -107,6 +107,10 @@ impl Create {
         let (domains, port) = match served {
             Some(served) => (served.domains, served.port),
             None => {
+                output::note(
+                    "note: no relay was served with this state yet; the link supposes what \
+                     `gantline-relay serve` does without flags",
+                );
                 let port = NonZeroU16::new(PORT).context("the default port is none")?;
                 (vec!["localhost".parse()?], port)
             }

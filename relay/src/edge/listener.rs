@@ -42,7 +42,7 @@ pub(super) struct Arrival {
 /// What a connection counts as.
 #[derive(Debug)]
 pub(super) struct Places {
-    _connection: ConnectionPlace,
+    _connection: Option<ConnectionPlace>,
     _tcp: OwnedSemaphorePermit,
 }
 
@@ -72,8 +72,18 @@ pub(crate) async fn accept(exchange: Arc<Exchange>, listener: TcpListener, tls: 
                 continue;
             }
         };
-        // TCP has shown that the address is its own.
-        let Connecting::Welcome(place) = exchange.connecting(peer.ip(), true) else { continue };
+        // Behind a proxy all connections come from one address, so only their sum is bounded.
+        let place = if exchange.config.behind_proxy {
+            None
+        } else {
+            // TCP has shown that the address is its own, and it has its own bound on how many may
+            // be in a handshake: the room.
+            let Connecting::Welcome(mut place) = exchange.connecting(peer.ip(), true) else {
+                continue;
+            };
+            place.handshake_over();
+            Some(place)
+        };
         let connection =
             connection(exchange.clone(), router.clone(), tls.clone(), stream, peer, place, permit);
         exchange.tasks.spawn(connection);
@@ -86,7 +96,7 @@ async fn connection(
     tls: TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
-    mut place: ConnectionPlace,
+    place: Option<ConnectionPlace>,
     permit: OwnedSemaphorePermit,
 ) {
     let limits = &exchange.config.limits;
@@ -102,10 +112,8 @@ async fn connection(
     };
     if first == [TLS_HANDSHAKE] {
         let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(stream)).await else { return };
-        place.handshake_over();
         http(&exchange, router, stream, arrival(place, Carrier::Tls)).await;
     } else if peer.is_loopback() || exchange.config.behind_proxy {
-        place.handshake_over();
         http(&exchange, router, stream, arrival(place, Carrier::Plain)).await;
     } else {
         tracing::debug!(%peer, "plain HTTP from elsewhere is not served");

@@ -98,7 +98,7 @@ impl Shared {
     /// The next bytes; `None` once the browser has ended its direction.
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         if self.ending.is_some() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            return Poll::Ready(Err(broken()));
         }
         if self.is_read {
             return Poll::Ready(Ok(None));
@@ -111,7 +111,7 @@ impl Shared {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ending) => {
                 self.ending.get_or_insert(ending);
-                Err(io::ErrorKind::ConnectionReset.into())
+                Err(broken())
             }
         })
     }
@@ -173,7 +173,7 @@ impl Shared {
         message: &mut Option<Message>,
     ) -> Poll<io::Result<()>> {
         if self.ending.is_some() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            return Poll::Ready(Err(broken()));
         }
         let mut socket = Pin::new(&mut self.socket);
         ready!(socket.as_mut().poll_ready(cx)).map_err(gone)?;
@@ -185,7 +185,12 @@ impl Shared {
 }
 
 fn gone(_: axum::Error) -> io::Error {
-    io::ErrorKind::ConnectionReset.into()
+    broken()
+}
+
+/// A WebSocket breaks as a whole: after it nothing comes of the other direction either.
+fn broken() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 /// What the browser sends.
@@ -285,7 +290,7 @@ impl AsyncWrite for WebSocketWriter {
         }
         let mut shared = lock(&self.shared);
         if shared.ending.is_some() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            return Poll::Ready(Err(broken()));
         }
         let mut socket = Pin::new(&mut shared.socket);
         ready!(socket.as_mut().poll_ready(cx)).map_err(gone)?;

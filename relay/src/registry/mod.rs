@@ -2,6 +2,8 @@
 //! [`Registry`]; which database answers is its own business.
 
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::{fmt, future::Future, pin::Pin, str::FromStr, time::Duration};
 

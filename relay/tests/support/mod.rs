@@ -14,7 +14,7 @@ use gantline_protocol::{
         ciphertext_length,
     },
 };
-use gantline_relay::{Config, Relay, registry::TokenOrder};
+use gantline_relay::{Config, Limits, Relay, registry::TokenOrder};
 use gantline_transport::{
     Link, QuicDialer, QuicLink,
     quic::{QuicReader, QuicWriter, Timing},
@@ -34,8 +34,14 @@ pub fn config(state: &Path) -> Config {
     Config {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         drain: Duration::from_secs(2),
+        limits: limits(),
         ..Config::new(state.to_owned())
     }
+}
+
+/// The usual limits, but for a farewell that nobody here waits for.
+pub fn limits() -> Limits {
+    Limits { farewell: Duration::from_millis(200), ..Limits::default() }
 }
 
 pub async fn relay(state: &Path) -> Relay {
@@ -67,7 +73,7 @@ pub fn key() -> StaticKey {
 /// What came of a login.
 #[derive(Debug)]
 pub enum Outcome {
-    Welcome(Node, Welcome),
+    Welcome(Box<Node>, Welcome),
     Denied(Denied),
     Refused(LinkReply),
     Ended,
@@ -122,9 +128,9 @@ impl Node {
         // The relay may refuse before it has read everything.
         let _ = writer.write_all(&hello).await;
         let Ok(byte) = reader.read_u8().await else { return Outcome::Ended };
-        match LinkReply::from_byte(byte).unwrap() {
-            LinkReply::GoOn => {}
-            reply => return Outcome::Refused(reply),
+        let reply = LinkReply::from_byte(byte).unwrap();
+        if reply != LinkReply::GoOn {
+            return Outcome::Refused(reply);
         }
         let mut l2 = [0; L2];
         reader.read_exact(&mut l2).await.unwrap();
@@ -139,7 +145,7 @@ impl Node {
         }))
         .await;
         match node.hear().await {
-            Ok(LinkMessage::Welcome(welcome)) => Outcome::Welcome(node, welcome),
+            Ok(LinkMessage::Welcome(welcome)) => Outcome::Welcome(Box::new(node), welcome),
             Ok(LinkMessage::Denied(denied)) => Outcome::Denied(denied),
             Ok(other) => panic!("{other:?} answers LOGIN"),
             Err(_) => Outcome::Ended,
@@ -169,15 +175,19 @@ impl Node {
 impl Outcome {
     pub fn welcome(self) -> (Node, Welcome) {
         match self {
-            Self::Welcome(node, welcome) => (node, welcome),
-            other => panic!("{other:?} is no welcome"),
+            Self::Welcome(node, welcome) => (*node, welcome),
+            other @ (Self::Denied(_) | Self::Refused(_) | Self::Ended) => {
+                panic!("{other:?} is no welcome")
+            }
         }
     }
 
     pub fn denied(self) -> Denied {
         match self {
             Self::Denied(denied) => denied,
-            other => panic!("{other:?} is no denial"),
+            other @ (Self::Welcome(..) | Self::Refused(_) | Self::Ended) => {
+                panic!("{other:?} is no denial")
+            }
         }
     }
 }
@@ -206,10 +216,8 @@ impl Client {
         bytes.extend_from_slice(first);
         // The relay may refuse before it has read everything.
         let _ = writer.write_all(&bytes).await;
-        match PipeReply::from_byte(soon(reader.read_u8()).await.unwrap()).unwrap() {
-            PipeReply::Spliced => Ok((writer, reader)),
-            reply => Err(reply),
-        }
+        let reply = PipeReply::from_byte(soon(reader.read_u8()).await.unwrap()).unwrap();
+        if reply == PipeReply::Spliced { Ok((writer, reader)) } else { Err(reply) }
     }
 }
 

@@ -7,6 +7,7 @@ mod unix;
 
 use std::{io, path::PathBuf};
 
+pub(crate) use loopback::SUBPROTOCOL;
 pub use loopback::{LoopbackListener, OnPipe, PipeEnds, Place};
 pub use unix::UnixSocket;
 

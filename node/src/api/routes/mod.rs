@@ -1,9 +1,13 @@
 //! Every route, with the handler that answers it.
 
+mod agents;
 mod devices;
 mod events;
+mod exec;
 mod machine;
+mod output;
 mod pairing;
+mod terminal;
 
 use axum::Json;
 use serde_json::Value;
@@ -20,6 +24,13 @@ pub(super) fn all() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(machine::machine))
         .routes(routes!(machine::status))
+        .routes(routes!(agents::list, agents::spawn))
+        .routes(routes!(agents::find, agents::remove))
+        .routes(routes!(agents::signal))
+        .routes(routes!(agents::stop))
+        .routes(routes!(output::output))
+        .routes(routes!(terminal::terminal))
+        .routes(routes!(exec::exec))
         .routes(routes!(events::events))
         .routes(routes!(devices::list))
         .routes(routes!(devices::revoke))

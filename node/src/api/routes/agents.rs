@@ -1,0 +1,127 @@
+//! Agents: what there are, what they do, and everything that is done to them.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use gantline_protocol::{
+    AgentId,
+    api::{Agent, SignalRequest, SpawnRequest},
+};
+use http::{HeaderValue, StatusCode, header::LOCATION};
+
+use crate::{
+    access::Principal,
+    api::{
+        App, Refused,
+        input::{Id, Input},
+    },
+};
+
+/// The agents, those that have ended included.
+#[utoipa::path(
+    get,
+    path = "/v1/agents",
+    operation_id = "list_agents",
+    responses((status = 200, description = "The agents.", body = Vec<Agent>))
+)]
+pub(super) async fn list(State(app): State<App>) -> Json<Vec<Agent>> {
+    Json(app.agents.list())
+}
+
+/// Starts an agent.
+#[utoipa::path(
+    post,
+    path = "/v1/agents",
+    operation_id = "spawn_agent",
+    request_body = SpawnRequest,
+    responses((
+        status = 201,
+        description = "The agent.",
+        body = Agent,
+        headers(("Location" = String, description = "Its path.")),
+    ))
+)]
+pub(super) async fn spawn(
+    State(app): State<App>,
+    who: Principal,
+    Input(request): Input<SpawnRequest>,
+) -> Result<Response, Refused> {
+    let agent = app.mutations.spawn(&who, request)?;
+    let location = path_of(agent.agent_id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(agent)).into_response())
+}
+
+/// One agent.
+#[utoipa::path(
+    get,
+    path = "/v1/agents/{id}",
+    operation_id = "find_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The agent.", body = Agent))
+)]
+pub(super) async fn find(
+    State(app): State<App>,
+    Id(id): Id<AgentId>,
+) -> Result<Json<Agent>, Refused> {
+    Ok(Json(app.agents.find(id)?))
+}
+
+/// Removes an agent that has ended, and its log.
+#[utoipa::path(
+    delete,
+    path = "/v1/agents/{id}",
+    operation_id = "remove_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 204, description = "It is removed."))
+)]
+pub(super) async fn remove(
+    State(app): State<App>,
+    who: Principal,
+    Id(id): Id<AgentId>,
+) -> Result<StatusCode, Refused> {
+    app.mutations.remove(&who, id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sends a signal to an agent's process group.
+#[utoipa::path(
+    post,
+    path = "/v1/agents/{id}/signal",
+    operation_id = "signal_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body = SignalRequest,
+    responses((status = 200, description = "It is sent.", body = Agent))
+)]
+pub(super) async fn signal(
+    State(app): State<App>,
+    who: Principal,
+    Id(id): Id<AgentId>,
+    Input(request): Input<SignalRequest>,
+) -> Result<Json<Agent>, Refused> {
+    Ok(Json(app.mutations.signal(&who, id, request.signal)?))
+}
+
+/// Stops an agent: TERM, and after 10 seconds KILL to whatever is left of it. Answers at once; the
+/// events tell when it has ended.
+#[utoipa::path(
+    post,
+    path = "/v1/agents/{id}/stop",
+    operation_id = "stop_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 202, description = "It is told to stop.", body = Agent))
+)]
+pub(super) async fn stop(
+    State(app): State<App>,
+    who: Principal,
+    Id(id): Id<AgentId>,
+) -> Result<(StatusCode, Json<Agent>), Refused> {
+    let agent = app.mutations.stop(&who, id)?;
+    Ok((StatusCode::ACCEPTED, Json(agent)))
+}
+
+/// The path of an agent, for `Location`.
+pub(super) fn path_of(id: AgentId) -> HeaderValue {
+    HeaderValue::from_str(&format!("/v1/agents/{id}")).expect("an agent's id is visible ASCII")
+}

@@ -1,0 +1,268 @@
+//! One viewer at an agent's terminal, from ATTACH to DETACH. Output goes out at once when it is
+//! seldom, and in batches when there is much; a viewer that is slow is slow for itself alone.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gantline_protocol::{
+    Offset, WireError,
+    terminal::{
+        Attach, MAX_PAYLOAD, NodeMessage, Position, ViewerMessage, ViewerMode, output_header,
+        snapshot_parts,
+    },
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    host::Host,
+    hub::{Hub, Viewer},
+    log::{Log, Read},
+    screen,
+};
+use crate::duplex::{DuplexError, MessageReceiver, MessageSender};
+
+/// How long a viewer may take to introduce itself.
+const ATTACH_WITHIN: Duration = Duration::from_secs(10);
+/// The least time between two batches of output.
+const BETWEEN: Duration = Duration::from_millis(4);
+/// Output that a viewer has not acknowledged: at first, and at most. More waits in the log.
+const FIRST_WINDOW: u64 = 256 * 1024;
+const GREATEST_WINDOW: u64 = 2 * 1024 * 1024;
+
+/// Why a viewer was sent away.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// The conversation broke off.
+    #[error(transparent)]
+    Duplex(#[from] DuplexError),
+    /// The viewer broke the rules.
+    #[error("the viewer broke the protocol: {0}")]
+    Wire(#[from] WireError),
+    /// The viewer did something at the wrong time.
+    #[error("the viewer broke the protocol: {0}")]
+    Rule(&'static str),
+    /// As many viewers watch as there may be.
+    #[error("this agent has as many viewers as it may have")]
+    Full,
+}
+
+/// Serves one viewer until it leaves or the agent's process has ended. `may_drive` says whether it
+/// may type and decide the size, whatever it asks for.
+///
+/// # Errors
+/// [`TerminalError`].
+pub async fn serve(
+    hub: &Hub,
+    mut sender: impl MessageSender,
+    mut receiver: impl MessageReceiver,
+    may_drive: bool,
+) -> Result<(), TerminalError> {
+    let first = timeout(ATTACH_WITHIN, receiver.receive()).await;
+    let first = first.map_err(|_| TerminalError::Rule("no ATTACH within 10 s"))??;
+    let Some(first) = first else { return Ok(()) };
+    let ViewerMessage::Attach(attach) = ViewerMessage::decode(&first)? else {
+        return Err(TerminalError::Rule("the first message is not ATTACH"));
+    };
+    let viewer = hub.enter(attach.size).ok_or(TerminalError::Full)?;
+    let seat = Seat {
+        host: hub.host(),
+        log: hub.host().log(),
+        viewer,
+        may_drive: may_drive && attach.mode == ViewerMode::Drive,
+        attach,
+        acked: AtomicU64::new(0),
+        typed: AtomicU64::new(0),
+        heard: Notify::new(),
+    };
+    let start = seat.begin(&mut sender).await?;
+    tokio::select! {
+        result = seat.listen(&mut receiver) => result,
+        result = seat.tell(&mut sender, start) => result,
+    }
+}
+
+/// A viewer at its place.
+struct Seat<'a> {
+    host: &'a Host,
+    log: &'a Log,
+    viewer: Viewer,
+    may_drive: bool,
+    attach: Attach,
+    /// Up to where the viewer has shown the output.
+    acked: AtomicU64,
+    /// The number of its last input that was applied.
+    typed: AtomicU64,
+    /// One of these has changed.
+    heard: Notify,
+}
+
+impl Seat<'_> {
+    /// Says where the viewer is, and brings it there. Returns where output goes on.
+    async fn begin(&self, sender: &mut impl MessageSender) -> Result<Offset, TerminalError> {
+        let epoch = self.log.epoch();
+        let known = self.attach.position.filter(|known| known.epoch == epoch);
+        let known = known.map(|known| known.offset).filter(|known| *known <= self.log.end());
+        if let Some(offset) = known.filter(|known| *known >= self.log.start()) {
+            self.say_attached(sender, Position { epoch, offset }).await?;
+            return Ok(offset);
+        }
+        let (position, screen) = screen::snapshot(self.log).await;
+        self.say_attached(sender, position).await?;
+        if let Some(from) = known.filter(|from| *from < position.offset) {
+            say(sender, &NodeMessage::Skipped { from, to: position.offset }).await?;
+        }
+        let (size, _) = self.viewer.situation();
+        for part in snapshot_parts(position, size, &screen) {
+            say(sender, &part).await?;
+        }
+        Ok(position.offset)
+    }
+
+    async fn say_attached(
+        &self,
+        sender: &mut impl MessageSender,
+        position: Position,
+    ) -> Result<(), TerminalError> {
+        self.acked.store(position.offset.0, Ordering::Relaxed);
+        let (size, driver) = self.viewer.situation();
+        let applied = self.host.last_written(self.attach.viewer);
+        self.typed.store(applied, Ordering::Relaxed);
+        say(sender, &NodeMessage::Attached { position, driver, size, applied }).await
+    }
+
+    /// Does what the viewer asks for.
+    async fn listen(&self, receiver: &mut impl MessageReceiver) -> Result<(), TerminalError> {
+        while let Some(message) = receiver.receive().await? {
+            match ViewerMessage::decode(&message)? {
+                ViewerMessage::Attach(_) => return Err(TerminalError::Rule("a second ATTACH")),
+                ViewerMessage::Input { seq, bytes } if self.may_drive => {
+                    self.viewer.typed();
+                    let bytes = Bytes::copy_from_slice(bytes);
+                    self.host.write(self.attach.viewer, seq, bytes).await;
+                    self.typed.fetch_max(seq, Ordering::Relaxed);
+                    self.heard.notify_one();
+                }
+                ViewerMessage::Resize(size) if self.may_drive => self.viewer.resize(size),
+                ViewerMessage::Take if self.may_drive => self.viewer.take(),
+                ViewerMessage::Ack(offset) => {
+                    self.acked.fetch_max(offset.0, Ordering::Relaxed);
+                    self.heard.notify_one();
+                }
+                ViewerMessage::Detach => return Ok(()),
+                ViewerMessage::Input { .. }
+                | ViewerMessage::Resize(_)
+                | ViewerMessage::Take
+                | ViewerMessage::Ignored(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the viewer what happens, until the process has ended.
+    async fn tell(
+        &self,
+        sender: &mut impl MessageSender,
+        start: Offset,
+    ) -> Result<(), TerminalError> {
+        let mut follower = self.log.follow();
+        let mut sent = start;
+        let mut window = FIRST_WINDOW;
+        let mut flushed: Option<Instant> = None;
+        let mut confirmed = self.typed.load(Ordering::Relaxed);
+        let mut situation = self.viewer.situation();
+        loop {
+            let typed = self.typed.load(Ordering::Relaxed);
+            if typed > confirmed {
+                confirmed = typed;
+                say(sender, &NodeMessage::InputAck { seq: typed }).await?;
+            }
+            let now = self.viewer.situation();
+            if now != situation {
+                situation = now;
+                let (size, driver) = now;
+                say(sender, &NodeMessage::Size { size, driver }).await?;
+            }
+            let progress = self.log.progress();
+            if progress.is_closed && sent >= progress.end {
+                return say(sender, &NodeMessage::Exited(self.host.wait().await)).await;
+            }
+            let waiting = progress.end.0.saturating_sub(sent.0);
+            let acked = self.acked.load(Ordering::Relaxed).min(sent.0);
+            let is_open = sent.0 - acked < window;
+            let due = flushed.map(|flushed| flushed + BETWEEN).filter(|due| *due > Instant::now());
+            let is_batch = waiting >= MAX_PAYLOAD as u64 || progress.is_closed;
+            if waiting > 0 && is_open && (due.is_none() || is_batch) {
+                sent = self.send_output(sender, sent).await?;
+                flushed = Some(Instant::now());
+                continue;
+            }
+            let more = async {
+                match (is_open, due) {
+                    (true, Some(due)) if waiting > 0 => {
+                        // A batch that fills up meanwhile goes at once.
+                        let full = Offset(sent.0 + MAX_PAYLOAD as u64 - 1);
+                        tokio::select! {
+                            () = sleep_until(due) => {}
+                            _ = follower.beyond(full) => {}
+                        }
+                    }
+                    (true, _) => drop(follower.beyond(sent).await),
+                    (false, _) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.heard.notified() => {
+                    let acked_now = self.acked.load(Ordering::Relaxed);
+                    if !is_open && acked_now > acked {
+                        window = (window * 2).min(GREATEST_WINDOW);
+                    }
+                }
+                () = self.viewer.changes() => {}
+                () = more => {}
+            }
+        }
+    }
+
+    /// Sends one batch. Returns where the next begins.
+    async fn send_output(
+        &self,
+        sender: &mut impl MessageSender,
+        from: Offset,
+    ) -> Result<Offset, TerminalError> {
+        match self.log.read(from, MAX_PAYLOAD).await {
+            Read::Bytes(bytes) => {
+                let next = Offset(from.0 + bytes.len() as u64);
+                let head = output_header(from, bytes.len());
+                sender.send_parts(&head, bytes).await?;
+                Ok(next)
+            }
+            Read::Gap { from, .. } => {
+                let (position, screen) = screen::snapshot(self.log).await;
+                let to = position.offset;
+                say(sender, &NodeMessage::Skipped { from, to }).await?;
+                let (size, _) = self.viewer.situation();
+                for part in snapshot_parts(position, size, &screen) {
+                    say(sender, &part).await?;
+                }
+                Ok(to)
+            }
+            Read::End => Ok(from),
+        }
+    }
+}
+
+async fn say(
+    sender: &mut impl MessageSender,
+    message: &NodeMessage<'_>,
+) -> Result<(), TerminalError> {
+    let mut framed = Vec::new();
+    message.encode_framed(&mut framed)?;
+    Ok(sender.send(Bytes::from(framed)).await?)
+}

@@ -1,0 +1,71 @@
+//! Wires that lose, delay and break.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::{num::NonZeroU16, time::Duration};
+
+use gantline_client::{Path, connection::Request};
+use gantline_protocol::{Role, api::Agent};
+use gantline_tests::{LossyPipe, TestDevice, TestNode, TestRelay, TestViewer, soon};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_works_over_a_wire_that_loses_every_twentieth_datagram_and_takes_its_time() {
+    let relay = TestRelay::start();
+    let to_relay = LossyPipe::to(relay.listen().parse().unwrap()).await;
+    let mut link = relay.join_link();
+    link.relay.port = NonZeroU16::new(to_relay.address().port()).unwrap();
+    let node = TestNode::join(&link).await;
+    let device = TestDevice::new("laptop");
+    let machine = device.pair(&node, Role::Owner).await;
+    let connection = device.connect(&machine).await;
+    to_relay.lose(0.05);
+    to_relay.delay(Duration::from_millis(10));
+    let request =
+        json!({ "argv": ["stty -opost; seq 1 100000; read line; echo $line"], "shell": true });
+    let request = Request::post("/v1/agents", &request).unwrap();
+    let agent: Agent = connection.request(request).await.unwrap().json(1 << 20).await.unwrap();
+    let mut viewer = TestViewer::of(agent.agent_id);
+    viewer.from_the_beginning(agent.epoch.unwrap());
+    let mut terminal = viewer.attach(&connection).await.unwrap();
+    viewer.until(&mut terminal, "\n100000\n").await.unwrap();
+    viewer.input(&mut terminal, b"still here\r").await.unwrap();
+    viewer.until_exit(&mut terminal).await.unwrap();
+    let seen = String::from_utf8(viewer.seen.clone()).unwrap();
+    let numbers: Vec<u32> = seen.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.into_iter().eq(1..=100_000), "a line was lost or doubled");
+    assert!(viewer.has_seen("still here") && to_relay.dropped() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wire_that_is_cut_for_a_moment_costs_nothing() {
+    let relay = TestRelay::start();
+    let to_relay = LossyPipe::to(relay.listen().parse().unwrap()).await;
+    let node = TestNode::join(&relay.join_link()).await;
+    let device = TestDevice::new("laptop");
+    let machine = device.pair(&node, Role::Owner).await;
+    let mut through = relay.address().clone();
+    through.port = NonZeroU16::new(to_relay.address().port()).unwrap();
+    let connection = soon("a session", device.client().connect(&machine, &[Path::Relay(through)]))
+        .await
+        .unwrap();
+    connection.request(Request::get("/v1/machine")).await.unwrap();
+    to_relay.cut(true);
+    let request = tokio::spawn(async move {
+        let answer = connection.request(Request::get("/v1/machine")).await;
+        (connection, answer.is_ok())
+    });
+    while to_relay.dropped() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!request.is_finished());
+    to_relay.cut(false);
+    let (_, is_answered) = soon("the answer", request).await.unwrap();
+    assert!(is_answered);
+}
