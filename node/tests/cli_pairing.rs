@@ -160,7 +160,7 @@ fn a_device_that_was_removed_is_told_so_and_keeps_its_entry() {
 fn what_was_mistyped_is_told_before_anything_is_sent() {
     let home = Home::empty();
     for (what, says) in [
-        (&["add", "1234"][..], "8 digits"),
+        (&["add", "1234"][..], "eight digits"),
         (&["add", "1234-5678", "relay.example"], "machine"),
         (&["add", "https://relay.example/#2.x"], "version"),
         (&["add", "1234-5678"], "which machine"),

@@ -130,10 +130,12 @@ async fn show(
 ) -> Result<(), Broken> {
     let Place { epoch: Epoch(epoch), offset } = place;
     let path = format!("/v1/agents/{id}/output?epoch={epoch:016x}&from={offset}&follow={follow}");
-    let off = |error: RequestError| match error {
-        RequestError::Problem(_) => Broken::Failed(reached.failed(error)),
-        error if error.is_revoked() => Broken::Failed(reached.failed(error)),
-        error => Broken::Off(error),
+    let off = |error: RequestError| {
+        let is_final = error.is_revoked() || matches!(error, RequestError::Problem(_));
+        match is_final {
+            true => Broken::Failed(reached.failed(error)),
+            false => Broken::Off(error),
+        }
     };
     let mut answer = reached.connection.request(Request::get(path)).await.map_err(off)?;
     begin(&answer, place).map_err(Broken::Failed)?;
