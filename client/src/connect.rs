@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use gantline_crypto::{
     Psk, PublicKey, StaticKey,
     session::{DeviceHandshake, handshake::S2},
@@ -14,11 +14,7 @@ use gantline_crypto::{
 use gantline_protocol::{MachineId, api::Machine};
 use gantline_transport::{PipeReader, PipeWriter, QuicDialer, quic::Timing};
 use getrandom::{SysRng, rand_core::UnwrapErr};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, task::JoinSet, time::timeout};
 
 use crate::{
     connection::{Connection, Request},
@@ -194,12 +190,15 @@ impl WithPipe for OpenSession {
         let rng = &mut UnwrapErr(SysRng);
         let (handshake, hello) = DeviceHandshake::start(&self.key, &self.node, &self.psk, rng)
             .map_err(|_| PathError::NotProved)?;
-        writer.write_all(&hello).await.map_err(PathError::Broken)?;
+        writer.write_chunk(Bytes::copy_from_slice(&hello)).await.map_err(PathError::Broken)?;
         let mut s2 = [0; S2];
         // A node that knows no such device ends the pipe instead.
-        reader.read_exact(&mut s2).await.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => PathError::HungUp,
-            _ => PathError::Broken(error),
+        reader.read_exact(&mut s2).await.map_err(|error| {
+            let hung_up = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+            match hung_up.contains(&error.kind()) {
+                true => PathError::HungUp,
+                false => PathError::Broken(error),
+            }
         })?;
         let core = handshake.finish(&s2, Instant::now()).map_err(|_| PathError::NotProved)?;
         // A device opens streams and serves none.

@@ -80,7 +80,7 @@ impl WithPipe for Run<'_, '_> {
             }
             Pairing::Link(link) => DevicePairing::by_link(link, key, name, rng),
         };
-        writer.write_all(&first).await.map_err(PathError::Broken)?;
+        writer.write_chunk(first.into()).await.map_err(PathError::Broken)?;
         loop {
             let needs = run.needs();
             if needs == 0 {
@@ -89,7 +89,7 @@ impl WithPipe for Run<'_, '_> {
             let mut message = vec![0; needs];
             reader.read_exact(&mut message).await.map_err(PathError::Broken)?;
             let step = run.receive(&message, rng)?;
-            writer.write_all(&step.send).await.map_err(PathError::Broken)?;
+            writer.write_chunk(step.send.into()).await.map_err(PathError::Broken)?;
             if let Some(paired) = step.done {
                 let _ = writer.shutdown().await;
                 return Ok(paired);

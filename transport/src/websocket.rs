@@ -209,9 +209,11 @@ fn aborted() -> io::Error {
 }
 
 fn broken(error: Error) -> io::Error {
-    match error {
-        Error::Io(error) => error,
-        Error::ConnectionClosed | Error::AlreadyClosed => aborted(),
-        error => io::Error::new(io::ErrorKind::NotConnected, error),
+    if matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
+        return aborted();
     }
+    if let Error::Io(error) = error {
+        return error;
+    }
+    io::Error::new(io::ErrorKind::NotConnected, error)
 }

@@ -157,11 +157,13 @@ fn device_name() -> Name {
 /// Held until it is dropped; the system lets go of it if the process ends.
 fn lock(home: &Home) -> Result<File, Failure> {
     let path = home.state_dir().join(LOCK);
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            StateError::Full { path: path.clone() }
+    let failed = |source: io::Error| {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        let path = path.clone();
+        match full.contains(&source.kind()) {
+            true => StateError::Full { path },
+            false => StateError::Io { doing: "lock", path, source },
         }
-        _ => StateError::Io { doing: "lock", path: path.clone(), source },
     };
     let mut options = File::options();
     options.write(true).create(true).truncate(false).mode(0o600);

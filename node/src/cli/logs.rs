@@ -11,7 +11,7 @@ use gantline_client::{
     RequestError,
     connection::{Answer, Request},
 };
-use gantline_protocol::{AgentId, Epoch};
+use gantline_protocol::{AgentId, Epoch, api::Agent};
 use gantline_transport::Backoff;
 use getrandom::{
     SysRng,
@@ -27,8 +27,6 @@ use super::{
     reach::Reached,
 };
 
-/// The life of the process that the output is from, 16 hexadecimal digits.
-const EPOCH: &str = "gantline-epoch";
 /// Where the first byte of the answer is.
 const OFFSET: &str = "gantline-offset";
 /// How long a connection must have held for a new trouble to be a new one.
@@ -63,7 +61,7 @@ pub(super) struct Args {
 
 /// How far the output was shown.
 struct Place {
-    epoch: Option<Epoch>,
+    epoch: Epoch,
     offset: u64,
 }
 
@@ -76,7 +74,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let mut stripper = keep.map(Stripper::new);
     let mut reached = context.reach.machine(args.on.as_deref()).await?;
     let id = agent::find(&reached, &args.agent).await?;
-    let mut place = Place { epoch: None, offset: args.from };
+    let known: Agent = reached.json(Request::get(format!("/v1/agents/{id}"))).await?;
+    let Some(epoch) = known.epoch else {
+        return Err(Failure::failed(format!("{id} was never started: it has written nothing")));
+    };
+    let mut place = Place { epoch, offset: args.from };
     let mut backoff = Backoff::default();
     loop {
         let begun = tokio::time::Instant::now();
@@ -126,14 +128,14 @@ async fn show(
     place: &mut Place,
     stripper: &mut Option<Stripper>,
 ) -> Result<(), Broken> {
-    let mut path = format!("/v1/agents/{id}/output?from={}&follow={follow}", place.offset);
-    if let Some(Epoch(epoch)) = place.epoch {
-        path.push_str(&format!("&epoch={epoch:016x}"));
-    }
-    let off = |error: RequestError| match error {
-        RequestError::Problem(_) => Broken::Failed(reached.failed(error)),
-        error if error.is_revoked() => Broken::Failed(reached.failed(error)),
-        error => Broken::Off(error),
+    let Place { epoch: Epoch(epoch), offset } = place;
+    let path = format!("/v1/agents/{id}/output?epoch={epoch:016x}&from={offset}&follow={follow}");
+    let off = |error: RequestError| {
+        let is_final = error.is_revoked() || matches!(error, RequestError::Problem(_));
+        match is_final {
+            true => Broken::Failed(reached.failed(error)),
+            false => Broken::Off(error),
+        }
     };
     let mut answer = reached.connection.request(Request::get(path)).await.map_err(off)?;
     begin(&answer, place).map_err(Broken::Failed)?;
@@ -150,18 +152,14 @@ async fn show(
 
 /// Where the answer begins. What the machine keeps no longer is said, never passed over in silence.
 fn begin(answer: &Answer, place: &mut Place) -> Result<(), Failure> {
-    let malformed = || Failure::failed("the machine does not say where its output begins");
-    let number = |name| answer.header(name).and_then(|value| value.parse::<u64>().ok());
-    let offset = number(OFFSET).ok_or_else(malformed)?;
-    let epoch = answer
-        .header(EPOCH)
-        .and_then(|value| u64::from_str_radix(value, 16).ok())
-        .map(Epoch)
-        .ok_or_else(malformed)?;
+    let offset = answer
+        .header(OFFSET)
+        .and_then(|value| value.parse::<u64>().ok())
+        .ok_or_else(|| Failure::failed("the machine does not say where its output begins"))?;
     if offset > place.offset {
         let gone = offset - place.offset;
         out::say(format!("gantline: {gone} bytes are gone: the machine no longer keeps them"));
     }
-    *place = Place { epoch: Some(epoch), offset };
+    place.offset = offset;
     Ok(())
 }

@@ -74,9 +74,9 @@ pub(super) fn tell(bytes: impl AsRef<[u8]>) {
 
 /// What it means that stdout takes nothing more.
 pub(super) fn unwritten(error: io::Error) -> Failure {
-    match error.kind() {
+    if error.kind() == ErrorKind::BrokenPipe {
         // As if the system's own signal for it had ended the program.
-        ErrorKind::BrokenPipe => Failure::new(Exit::Passed(141), ""),
-        _ => Failure::failed(format!("can't write the output: {error}")),
+        return Failure::new(Exit::Passed(141), "");
     }
+    Failure::failed(format!("can't write the output: {error}"))
 }

@@ -145,23 +145,18 @@ impl Reach {
     /// The node of this user on this machine.
     async fn here(&self, client: &Client) -> Result<Connection, Failure> {
         let socket = self.socket();
-        client.local(&socket).await.map_err(|error| match error {
-            PathError::Local(error) => {
-                let next = match Book::load(&self.home).ok().and_then(|book| book.names()) {
-                    Some(names) => format!(
-                        "start one with `gantline up`, or name a paired machine with --on: {names}"
-                    ),
-                    None => "start one with `gantline up`; no other machine is paired".to_owned(),
-                };
-                let what = match error.kind() {
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                        format!("no node runs on this machine ({})", socket.display())
-                    }
-                    _ => format!("the node on this machine can't be reached: {error}"),
-                };
-                Failure::new(Exit::Unreachable, what).next(next)
-            }
-            error => Failure::from(error).while_doing("the node on this machine"),
+        client.local(&socket).await.map_err(|error| {
+            let PathError::Local(error) = error else {
+                return Failure::from(error).while_doing("the node on this machine");
+            };
+            let next = match Book::load(&self.home).ok().and_then(|book| book.names()) {
+                Some(names) => format!(
+                    "start one with `gantline up`, or name a paired machine with --on: {names}"
+                ),
+                None => "start one with `gantline up`; no other machine is paired".to_owned(),
+            };
+            let what = format!("no node runs on this machine ({}: {error})", socket.display());
+            Failure::new(Exit::Unreachable, what).next(next)
         })
     }
 

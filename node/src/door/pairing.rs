@@ -1,5 +1,6 @@
 //! A pipe on which a device pairs.
 
+use bytes::Bytes;
 use gantline_crypto::pairing::{NodePairing, PairingError, wire::Refusal};
 use gantline_transport::{PipeReader, PipeWriter};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,7 +23,7 @@ pub(super) async fn welcome(
     if let Some(refusal) = farewell {
         tracing::info!(%refusal, ?by, "a pairing failed");
         // Whoever is told may be gone; then there is nobody to tell.
-        let _ = writer.write_all(&[refusal.to_status()]).await;
+        let _ = writer.write_chunk(Bytes::copy_from_slice(&[refusal.to_status()])).await;
     }
     let _ = writer.shutdown().await;
 }
@@ -43,7 +44,7 @@ async fn run(
         reader.read_exact(&mut message).await.ok()?;
         match place.shared.devices.pair(&mut pairing, by, &message).await {
             Ok(step) => {
-                writer.write_all(&step.send).await.ok()?;
+                writer.write_chunk(step.send.into()).await.ok()?;
                 if let Some(device) = step.done {
                     tracing::info!(device = %device.id, name = %device.name, "a device was paired");
                     return None;

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use gantline_client::session::{Arrival, Arrivals, Session, drive};
 use gantline_crypto::{
     Admission, Device,
@@ -22,7 +22,7 @@ use gantline_protocol::{
     session::{CloseCode, GoAwayCode},
 };
 use gantline_transport::{PipeReader, PipeWriter};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 use super::{Place, devices::rng, requests};
 use crate::access::{Entrance, Principal, Subject};
@@ -157,7 +157,7 @@ pub(super) async fn welcome(
         return;
     }
     let Ok((core, s2)) = handshake.accept(&device.psk, Instant::now()) else { return };
-    if writer.write_all(&s2).await.is_err() {
+    if writer.write_chunk(Bytes::copy_from_slice(&s2)).await.is_err() {
         return;
     }
     let (session, mut arrivals) = drive(core, reader, writer, BytesMut::new());

@@ -120,7 +120,7 @@ pub(super) async fn to(
         screen,
         keys: Keys::default(),
         typed_by_hand,
-        link: Link::Up { wire, since: Instant::now() },
+        link: Link::Up { wire: Box::new(wire), since: Instant::now() },
         backoff: Backoff::default(),
         agent,
         name,
@@ -190,10 +190,10 @@ struct Attached<'a> {
     context: &'a Context,
 }
 
-type ComingBack = Pin<Box<dyn Future<Output = Result<(Wire, Backoff), Failure>> + Send>>;
+type ComingBack = Pin<Box<dyn Future<Output = Result<(Box<Wire>, Backoff), Failure>> + Send>>;
 
 enum Link {
-    Up { wire: Wire, since: Instant },
+    Up { wire: Box<Wire>, since: Instant },
     Down(ComingBack),
 }
 
@@ -203,7 +203,7 @@ enum Happened {
     EscapeAlone,
     /// The node said something; `false` when that was all.
     Heard(Vec<Act>, bool),
-    Back(Result<(Wire, Backoff), Failure>),
+    Back(Result<(Box<Wire>, Backoff), Failure>),
     Progress(Shown),
     Tick,
     Resized,

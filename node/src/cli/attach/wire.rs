@@ -132,7 +132,7 @@ pub(super) async fn come_back(
     agent: AgentId,
     attach: Attach,
     mut backoff: Backoff,
-) -> Result<(Wire, Backoff), Failure> {
+) -> Result<(Box<Wire>, Backoff), Failure> {
     loop {
         sleep(backoff.fail(UnwrapErr(SysRng).next_u64())).await;
         let attempt = async {
@@ -148,7 +148,7 @@ pub(super) async fn come_back(
             }
         };
         match timeout(TRY, attempt).await {
-            Ok(Ok(Some(wire))) => return Ok((wire, backoff)),
+            Ok(Ok(Some(wire))) => return Ok((Box::new(wire), backoff)),
             Ok(Ok(None)) | Err(_) => {}
             Ok(Err(failure)) => return Err(failure),
         }
@@ -157,13 +157,13 @@ pub(super) async fn come_back(
 
 /// What it means that the conversation can't be opened.
 pub(super) fn refused(reached: &Reached, agent: AgentId, error: RequestError) -> Failure {
-    match &error {
-        RequestError::Problem(problem) if problem.code == ProblemCode::NotFound => {
-            Failure::failed(format!("{}: there is no agent {agent} (any more)", reached.name))
-                .next("`gantline ps -a` lists them; agents end with their node for now")
-        }
-        _ => reached.failed(error),
+    if let RequestError::Problem(problem) = &error
+        && problem.code == ProblemCode::NotFound
+    {
+        return Failure::failed(format!("{}: there is no agent {agent} (any more)", reached.name))
+            .next("`gantline ps -a` lists them; agents end with their node for now");
     }
+    reached.failed(error)
 }
 
 fn is_final(error: &RequestError) -> bool {

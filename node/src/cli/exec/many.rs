@@ -169,10 +169,8 @@ impl Lines {
         }
         let mut lines: Vec<Vec<u8>> =
             self.partial.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-        self.partial = match lines.pop_if(|line| !line.ends_with(b"\n") && line.len() < MAX_LINE) {
-            Some(partial) => partial,
-            None => Vec::new(),
-        };
+        let is_partial = |line: &mut Vec<u8>| !line.ends_with(b"\n") && line.len() < MAX_LINE;
+        self.partial = lines.pop_if(is_partial).unwrap_or_default();
         for line in &mut lines {
             line.pop_if(|byte| *byte == b'\n');
         }
