@@ -25,16 +25,24 @@ use gantline_node::{
     api::{self, App, Links, MachineInfo, Mutations},
     door::{Devices, Nameplate, Sessions},
     events::Events,
+    pty::log::Limits,
     state::Home,
     supervisor::Agents,
 };
-use gantline_protocol::{DeviceId, Role, api::EventKind};
+use gantline_protocol::{
+    DeviceId, Role, ViewerId,
+    api::EventKind,
+    terminal::{Attach, Deframer, NodeMessage, TerminalSize, ViewerMessage, ViewerMode},
+};
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+/// So little output is kept that some is soon gone.
+const LIMITS: Limits = Limits { memory: 128 * 1024, file: 0 };
 
 /// The router alone, which takes principals as the door brings them.
 struct TestApp {
@@ -56,7 +64,7 @@ impl TestApp {
         let sessions = Sessions::default();
         let devices =
             Devices::load(nameplate, home.state_files(), events.clone(), sessions).unwrap();
-        let agents = Agents::new(home.log_dir().to_owned(), events.clone());
+        let agents = Agents::with_limits(home.log_dir().to_owned(), events.clone(), LIMITS);
         let closing = CancellationToken::new();
         let machine = MachineInfo {
             machine_id,
@@ -232,6 +240,69 @@ async fn a_retry_gets_the_first_answer_and_acts_once() {
     let mut twice = mint("key-00003", "owner");
     twice.headers_mut().append("idempotency-key", "key-00004".parse().unwrap());
     app.whole(owner, twice).await.is_problem(400, "invalid-request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_is_gone_is_named_and_never_silently_left_out() {
+    let app = TestApp::new();
+    let operator = Some(device(1, Role::Operator));
+    let script = "i=0; while [ $i -lt 40000 ]; do echo 0123456789; i=$((i+1)); done";
+    let body = json!({ "argv": ["sh", "-c", script] }).to_string();
+    let exec = Request::post("/v1/exec")
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    let ran = app.whole(operator, exec).await;
+    let path = format!("{}/output", ran.header("location").unwrap());
+    let observer = Some(device(2, Role::Observer));
+    for query in ["", "?follow=true"] {
+        let read = app.whole(observer, empty("GET", &format!("{path}{query}"))).await;
+        let offset: usize = read.header("gantline-offset").unwrap().parse().unwrap();
+        assert_eq!(read.header("gantline-gap"), Some(&*format!("0-{offset}")));
+        assert_eq!(offset + read.body.len(), 440_000);
+        assert!(offset > 0 && !read.body.is_empty());
+        let whole = "0123456789\n".repeat(40_000);
+        assert_eq!(read.body, whole.as_bytes()[offset..]);
+    }
+}
+
+/// The messages of a viewer who attaches and types, as they travel on a stream of a session.
+fn types(viewer: u8, text: &'static [u8]) -> Body {
+    let attach = Attach {
+        viewer: ViewerId::from_bytes([viewer; 16]),
+        mode: ViewerMode::Drive,
+        size: TerminalSize::STANDARD,
+        position: None,
+    };
+    let mut bytes = Vec::new();
+    ViewerMessage::Attach(attach).encode_framed(&mut bytes).unwrap();
+    ViewerMessage::Input { seq: 1, bytes: text }.encode_framed(&mut bytes).unwrap();
+    Body::from(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_watches_a_terminal_and_types_nothing() {
+    let app = TestApp::new();
+    let operator = Some(device(1, Role::Operator));
+    let body = json!({ "argv": ["sh", "-c", "read line; echo \"got $line\""] }).to_string();
+    let spawn = Request::post("/v1/agents")
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    let path = app.whole(operator, spawn).await.header("location").unwrap().to_owned();
+    let converse = |body| Request::get(format!("{path}/terminal")).body(body).unwrap();
+    let watched = app.whole(Some(device(2, Role::Observer)), converse(types(2, b"evil\r"))).await;
+    assert_eq!(watched.status, 200);
+    let mut deframer = Deframer::new();
+    let first = deframer.next(&mut &watched.body[..]).unwrap().unwrap();
+    let NodeMessage::Attached { driver, .. } = NodeMessage::decode(first).unwrap() else {
+        panic!("the first message is not ATTACHED");
+    };
+    assert!(!driver);
+    assert_eq!(app.whole(operator, converse(types(1, b"good\r"))).await.status, 200);
+    let read = app.whole(operator, empty("GET", &format!("{path}/output?follow=true"))).await;
+    let output = String::from_utf8_lossy(&read.body).into_owned();
+    assert!(output.contains("got good") && !output.contains("evil"), "{output}");
 }
 
 /// The next server-sent event, without heartbeats: its lines, by name.

@@ -235,14 +235,18 @@ async fn too_many_logins_are_refused_before_they_cost_anything() {
     let limits = Limits { logins: Rate::new(1, 2), ..support::limits() };
     let relay = Relay::start(Config { limits, ..config(state.path()) }).await.unwrap();
     let token = token(&relay).await;
-    let mut outcomes = Vec::new();
-    for _ in 0..4 {
-        outcomes.push(Node::join_as(&relay, &key(), Some(&token), None).await);
+    let mut welcome = 0;
+    loop {
+        match Node::join_as(&relay, &key(), Some(&token), None).await {
+            Outcome::Welcome(..) => welcome += 1,
+            Outcome::Refused(LinkReply::Rate) => break,
+            other @ (Outcome::Refused(_) | Outcome::Denied(_) | Outcome::Ended) => {
+                panic!("{other:?}")
+            }
+        }
+        assert!(welcome < 100, "nothing stops them");
     }
-    let welcome = outcomes.iter().filter(|o| matches!(o, Outcome::Welcome(..))).count();
-    let refused =
-        outcomes.iter().filter(|o| matches!(o, Outcome::Refused(LinkReply::Rate))).count();
-    assert!(welcome >= 2 && refused >= 1 && welcome + refused == 4, "{welcome} {refused}");
+    assert!(welcome >= 2, "so many may come at once");
 }
 
 #[tokio::test]

@@ -92,8 +92,7 @@ impl Book {
         if wanted.len() < LEAST_PREFIX {
             return Ok(None);
         }
-        let begins =
-            |entry: &&Entry| entry.machine.machine_id.to_string().starts_with(wanted);
+        let begins = |entry: &&Entry| entry.machine.machine_id.to_string().starts_with(wanted);
         let mut found = self.machines.iter().filter(begins);
         match (found.next(), found.next()) {
             (Some(_), Some(_)) => Err(Failure::usage(format!(

@@ -17,12 +17,10 @@ use super::{
     text,
 };
 use crate::{
-    api::listen::Place,
+    api::listen::{Place, UnixSocket},
     state::{Home, identity},
 };
 
-/// The name of the node's socket in [`Home::run_dir`].
-const SOCKET: &str = "node.sock";
 /// The greatest answer that is read whole, in bytes.
 pub(super) const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -38,7 +36,7 @@ pub(super) enum PathChoice {
 }
 
 /// What it takes to reach machines.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reach {
     /// Where this user's files are.
     pub(super) home: Home,
@@ -173,7 +171,9 @@ impl Reach {
         let name = &entry.machine.name;
         Ok(match self.path {
             Some(PathChoice::Unix) => vec![Path::Unix(self.socket())],
-            Some(PathChoice::Loopback) => vec![Path::Loopback(self.loopback()?.ok_or_else(no_loopback)?)],
+            Some(PathChoice::Loopback) => {
+                vec![Path::Loopback(self.loopback()?.ok_or_else(no_loopback)?)]
+            }
             Some(PathChoice::Relay) => match relays().collect::<Vec<_>>() {
                 paths if paths.is_empty() => {
                     return Err(Failure::new(
@@ -205,7 +205,7 @@ impl Reach {
 
     /// Where the node of this home has its socket.
     pub(super) fn socket(&self) -> std::path::PathBuf {
-        self.home.run_dir().join(SOCKET)
+        self.home.run_dir().join(UnixSocket::NAME)
     }
 }
 
@@ -213,6 +213,19 @@ impl Reach {
 pub(super) fn no_loopback() -> Failure {
     Failure::new(Exit::Unreachable, "no node of this home listens on 127.0.0.1")
         .next("start one with `gantline up`, or leave --path out")
+}
+
+impl Target {
+    /// Whether both mean one machine.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Here, Self::Here) => true,
+            (Self::Paired(one), Self::Paired(other)) => {
+                one.machine.machine_id == other.machine.machine_id
+            }
+            (Self::Here, Self::Paired(_)) | (Self::Paired(_), Self::Here) => false,
+        }
+    }
 }
 
 impl Reached {

@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_name_from_a_stranger_cannot_draw_on_the_terminal() {
-        assert_eq!(line("a\u{1b}[2Jb\u{202e}c\rd\u{9b}1m"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}1m");
+        assert_eq!(
+            line("a\u{1b}[2Jb\u{202e}c\rd\u{9b}1m"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}1m"
+        );
         assert_eq!(lines("a\nb\u{7}"), "a\nb\u{fffd}");
         assert_eq!(line("Zoë 日本"), "Zoë 日本");
     }

@@ -41,7 +41,7 @@ pub fn config(state: &Path) -> Config {
 
 /// The usual limits, but for a farewell that nobody here waits for.
 pub fn limits() -> Limits {
-    Limits { farewell: Duration::from_millis(200), ..Limits::default() }
+    Limits { farewell: Duration::from_secs(1), ..Limits::default() }
 }
 
 pub async fn relay(state: &Path) -> Relay {

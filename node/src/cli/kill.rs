@@ -1,0 +1,87 @@
+//! `gantline kill`: stops an agent, or sends it a signal.
+
+use clap::ValueEnum;
+use gantline_client::connection::Request;
+use gantline_protocol::api::{Signal, SignalRequest};
+
+use super::{
+    Context, agent,
+    failure::{Exit, Failure},
+    out,
+};
+
+/// Stop an agent: ask it to end, and end it if it has not after 10 seconds
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gantline kill ag-x7k2p
+  gantline kill build -9        end it now
+  gantline kill build -s hup    send a signal, to the whole process group")]
+pub(super) struct Args {
+    /// The agent: its id or name
+    agent: String,
+    /// End it now; it can't object
+    #[arg(short = '9', long = "now", conflicts_with = "signal")]
+    now: bool,
+    /// Send this signal instead
+    #[arg(short, long, value_enum, value_name = "SIG", ignore_case = true)]
+    signal: Option<SignalChoice>,
+    /// The machine; this one if left out
+    #[arg(long, value_name = "NAME")]
+    on: Option<String>,
+}
+
+/// A signal, as it is typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SignalChoice {
+    Hup,
+    Int,
+    Quit,
+    Kill,
+    Usr1,
+    Usr2,
+    Term,
+    Cont,
+    Stop,
+    Tstp,
+    Winch,
+}
+
+impl From<SignalChoice> for Signal {
+    fn from(choice: SignalChoice) -> Self {
+        match choice {
+            SignalChoice::Hup => Self::Hup,
+            SignalChoice::Int => Self::Int,
+            SignalChoice::Quit => Self::Quit,
+            SignalChoice::Kill => Self::Kill,
+            SignalChoice::Usr1 => Self::Usr1,
+            SignalChoice::Usr2 => Self::Usr2,
+            SignalChoice::Term => Self::Term,
+            SignalChoice::Cont => Self::Cont,
+            SignalChoice::Stop => Self::Stop,
+            SignalChoice::Tstp => Self::Tstp,
+            SignalChoice::Winch => Self::Winch,
+        }
+    }
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let reached = context.reach.machine(args.on.as_deref()).await?;
+    let id = agent::find(&reached, &args.agent).await?;
+    let signal = match args.now {
+        true => Some(Signal::Kill),
+        false => args.signal.map(Signal::from),
+    };
+    let request = match signal {
+        Some(signal) => {
+            Request::post(format!("/v1/agents/{id}/signal"), &SignalRequest { signal })?
+        }
+        None => Request::post(format!("/v1/agents/{id}/stop"), &serde_json::json!({}))?,
+    };
+    reached.request(request).await?;
+    out::say(match signal {
+        Some(signal) => format!("{id}: sent {}", format!("{signal:?}").to_uppercase()),
+        None => format!("{id}: stopping"),
+    });
+    Ok(Exit::Ok)
+}

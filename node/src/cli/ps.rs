@@ -1,0 +1,162 @@
+//! `gantline ps`: lists agents.
+
+use std::time::SystemTime;
+
+use gantline_client::connection::Request;
+use gantline_protocol::{
+    MachineId, Timestamp,
+    api::{Agent, AgentState},
+};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::{
+    Context, agent,
+    book::Book,
+    failure::{Exit, Failure},
+    out,
+    reach::{self, Reach, Target},
+    text,
+};
+
+/// List agents
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gantline ps
+  gantline ps --on ada -a   also those that have ended
+  gantline ps --all         those of every paired machine")]
+pub(super) struct Args {
+    /// The machine; this one if left out
+    #[arg(long, value_name = "NAME")]
+    on: Option<String>,
+    /// Every paired machine
+    #[arg(long, conflicts_with = "on")]
+    all: bool,
+    /// Also agents that have ended
+    #[arg(short = 'a', long)]
+    ended: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An agent, and where it is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    machine_id: MachineId,
+    machine: String,
+    #[serde(flatten)]
+    agent: Agent,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let (mut rows, exit) = match args.all {
+        true => everywhere(context).await?,
+        false => (agents(&context.reach, args.on.as_deref()).await?, Exit::Ok),
+    };
+    rows.retain(|row| args.ended || !row.agent.state.is_final());
+    if args.json {
+        out::json(&rows)?;
+    } else if rows.is_empty() {
+        out::say("no agents; start one: gantline spawn --attach -- bash");
+    } else {
+        out::data(table(&rows, args.all, context.color.on_stdout()))?;
+    }
+    Ok(exit)
+}
+
+async fn agents(reach: &Reach, on: Option<&str>) -> Result<Vec<Row>, Failure> {
+    let reached = reach.machine(on).await?;
+    list(&reached).await
+}
+
+async fn list(reached: &reach::Reached) -> Result<Vec<Row>, Failure> {
+    let agents: Vec<Agent> = reached.json(Request::get("/v1/agents")).await?;
+    let (machine_id, machine) = (reached.connection.machine(), text::line(&reached.name));
+    let row = |agent| Row { machine_id, machine: machine.clone(), agent };
+    Ok(agents.into_iter().map(row).collect())
+}
+
+/// The agents of all paired machines; what can't be reached is said on stderr.
+async fn everywhere(context: &Context) -> Result<(Vec<Row>, Exit), Failure> {
+    let book = Book::load(&context.reach.home)?;
+    if book.machines.is_empty() {
+        return Err(Failure::usage("--all: no machine is paired").next(reach::paired(&book)));
+    }
+    let client = context.reach.client()?;
+    let mut asked = JoinSet::new();
+    for entry in book.machines {
+        let (reach, client) = (context.reach.clone(), client.clone());
+        asked.spawn(async move {
+            let reached = reach.open(&client, Target::Paired(Box::new(entry))).await?;
+            list(&reached).await
+        });
+    }
+    let (mut rows, mut exit) = (Vec::new(), Exit::Ok);
+    while let Some(answer) = asked.join_next().await {
+        match answer.map_err(Failure::failed)? {
+            Ok(found) => rows.extend(found),
+            Err(failure) => {
+                out::say(format!("gantline: {failure}"));
+                // That something failed says more than that something was away.
+                if exit != Exit::Failed {
+                    exit = failure.exit;
+                }
+            }
+        }
+    }
+    rows.sort_by(|a, b| (&a.machine, a.agent.created_at).cmp(&(&b.machine, b.agent.created_at)));
+    Ok((rows, exit))
+}
+
+fn table(rows: &[Row], with_machine: bool, colours: bool) -> String {
+    let now = Timestamp::from(SystemTime::now());
+    let mut head = vec!["AGENT", "NAME", "STATE", "PID", "AGE", "COMMAND"];
+    if with_machine {
+        head.insert(0, "MACHINE");
+    }
+    let mut table = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    for Row { machine, agent, .. } in rows {
+        let mut cells = vec![
+            agent.agent_id.to_string(),
+            agent.name.as_ref().map_or_else(|| "-".to_owned(), |name| text::cut(name.as_str(), 20)),
+            state(agent),
+            agent.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            text::span(now.since(agent.started_at.unwrap_or(agent.created_at))),
+            text::cut(&text::command(agent.argv.items()), 60),
+        ];
+        if with_machine {
+            cells.insert(0, text::cut(machine, 20));
+        }
+        table.push(cells);
+    }
+    let table = text::columns(&table);
+    if !colours {
+        return table;
+    }
+    match table.split_once('\n') {
+        Some((head, rest)) => format!("\u{1b}[1m{head}\u{1b}[0m\n{rest}"),
+        None => table,
+    }
+}
+
+fn state(agent: &Agent) -> String {
+    let name = match agent.state {
+        AgentState::Starting => "starting",
+        AgentState::Running => "running",
+        AgentState::Healthy => "healthy",
+        AgentState::Unhealthy => "unhealthy",
+        AgentState::Backoff => "backoff",
+        AgentState::Stopping => "stopping",
+        AgentState::Exited => "exited",
+        AgentState::Failed => "failed",
+        AgentState::RestartLimit => "restart limit",
+        AgentState::Lost => "lost",
+    };
+    match (agent.state.is_final(), agent.exit) {
+        (true, Some(status)) => format!("{name} ({})", agent::ending(Some(status))),
+        (true, None) | (false, _) => name.to_owned(),
+    }
+}

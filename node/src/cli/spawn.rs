@@ -1,0 +1,60 @@
+//! `gantline spawn`: starts an agent.
+
+use gantline_client::connection::Request;
+use gantline_protocol::{
+    Name,
+    api::{Agent, SpawnRequest},
+};
+
+use super::{
+    Context,
+    agent::{self, What},
+    attach,
+    failure::{Exit, Failure},
+    out,
+};
+
+/// Start an agent: a command in a terminal that stays when you leave
+///
+/// Prints its id, by which `attach`, `logs` and `kill` know it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gantline spawn --attach -- bash
+  gantline spawn --on ada --name build --cwd src -e CI=1 -- make all
+  gantline spawn --shell -- 'make all 2>&1 | tee log'")]
+pub(super) struct Args {
+    /// The machine; this one if left out
+    #[arg(long, value_name = "NAME")]
+    on: Option<String>,
+    /// What people call the agent
+    #[arg(long)]
+    name: Option<Name>,
+    /// Attach to it at once
+    #[arg(short, long, conflicts_with = "json")]
+    attach: bool,
+    /// Print the agent as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    what: What,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let request = SpawnRequest {
+        command: args.what.command()?,
+        name: args.name,
+        size: agent::terminal_size(),
+    };
+    let reached = context.reach.machine(args.on.as_deref()).await?;
+    let agent: Agent = reached.json(Request::post("/v1/agents", &request)?).await?;
+    if args.attach {
+        return attach::to(reached, agent.agent_id, attach::Mode::Drive, context).await;
+    }
+    if args.json {
+        out::json(&agent)?;
+    } else {
+        out::data(format!("{}\n", agent.agent_id))?;
+    }
+    Ok(Exit::Ok)
+}
