@@ -193,7 +193,13 @@ impl TestViewer {
                 assert_eq!(expected, Some(offset), "output was lost or doubled");
                 self.seen.extend_from_slice(bytes);
             }
-            NodeMessage::Skipped { from, to } => self.skipped += to.0 - from.0,
+            NodeMessage::Skipped { from, to } => {
+                self.skipped += to.0 - from.0;
+                // What is seen no longer follows on the first byte; the place still does.
+                if let Some(start) = &mut self.start {
+                    start.offset.0 += to.0 - from.0;
+                }
+            }
             NodeMessage::InputAck { seq } => self.applied = seq,
             NodeMessage::Exited(status) => self.exit = Some(status),
             NodeMessage::Snapshot(_) | NodeMessage::Size { .. } | NodeMessage::Ignored(_) => {}

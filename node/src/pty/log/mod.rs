@@ -201,13 +201,13 @@ async fn keep_spilling(log: Weak<Shared>, mut spill: Spill) {
     let mut has_failed = false;
     while let Some(shared) = log.upgrade() {
         let next = shared.ring().next_to_spill();
-        let Some((at, block)) = next else {
+        let Some((at, blocks)) = next else {
             // The log lives no longer than this for its spill's sake.
             let _ = timeout(spill::LOOK_AGAIN, shared.evicted.notified()).await;
             continue;
         };
-        let length = block.len() as u64;
-        match spill.write(at, block).await {
+        let length = blocks.iter().map(|block| block.len() as u64).sum();
+        match spill.write(at, blocks).await {
             Ok(written) => {
                 let stale = shared.ring().spilled(at, length, &written.path, written.begins);
                 spill.remove(stale).await;

@@ -10,8 +10,11 @@ use super::spill::Piece;
 
 /// Bytes of a block: what is evicted and written at once.
 pub(super) const BLOCK: usize = 64 * 1024;
-/// Blocks that may wait for the disk. When it is slower than the process, the oldest are lost.
-const MAX_EVICTED: usize = 64;
+/// Blocks that may wait for the disk: 16 MiB. When it is slower than the process for longer than
+/// that lasts, the oldest are lost.
+const MAX_EVICTED: usize = 256;
+/// Blocks that are written at once.
+const MAX_BATCH: usize = 64;
 /// Marks that are kept. The oldest go first.
 const MAX_MARKS: usize = 4096;
 
@@ -209,13 +212,23 @@ impl Ring {
         Offset(starts.into_iter().flatten().min().unwrap_or(self.tail_at).max(from))
     }
 
-    /// What is to be written next.
-    pub(super) fn next_to_spill(&self) -> Option<(u64, Bytes)> {
-        self.evicted.front().cloned()
+    /// What is to be written next: blocks, each right after the one before, and where the first is.
+    pub(super) fn next_to_spill(&self) -> Option<(u64, Vec<Bytes>)> {
+        let (at, _) = self.evicted.front()?;
+        let mut end = *at;
+        let mut blocks = Vec::new();
+        for (at, block) in self.evicted.iter().take(MAX_BATCH) {
+            if *at != end {
+                break;
+            }
+            end += block.len() as u64;
+            blocks.push(block.clone());
+        }
+        Some((*at, blocks))
     }
 
-    /// The block at `at` was appended to the file `path`, which began at `begins`. Returns files that
-    /// are to be removed.
+    /// `length` bytes from `at` on were appended to the file `path`, which began at `begins`. Returns
+    /// files that are to be removed.
     pub(super) fn spilled(
         &mut self,
         at: u64,
@@ -223,7 +236,7 @@ impl Ring {
         path: &Arc<PathBuf>,
         begins: u64,
     ) -> Vec<Arc<PathBuf>> {
-        self.evicted.retain(|(other, _)| *other != at);
+        self.evicted.retain(|(other, _)| !(at..at + length).contains(other));
         match self.segments.back_mut() {
             Some(segment) if segment.at == begins => segment.length += length,
             Some(_) | None => {
@@ -279,7 +292,7 @@ mod tests {
 
     impl Model {
         fn spill(&mut self, ring: &mut Ring) {
-            let Some((at, block)) = ring.next_to_spill() else { return };
+            let Some((at, blocks)) = ring.next_to_spill() else { return };
             let goes_on = self.files.last().is_some_and(|(_, begins, held)| {
                 begins + held.len() as u64 == at && held.len() < 3 * BLOCK
             });
@@ -287,9 +300,11 @@ mod tests {
                 self.files.push((Arc::new(PathBuf::from(at.to_string())), at, Vec::new()));
             }
             let (path, begins, held) = self.files.last_mut().unwrap();
-            held.extend_from_slice(&block);
+            let before = held.len();
+            blocks.iter().for_each(|block| held.extend_from_slice(block));
+            let length = (held.len() - before) as u64;
             let (path, begins) = (path.clone(), *begins);
-            for stale in ring.spilled(at, block.len() as u64, &path, begins) {
+            for stale in ring.spilled(at, length, &path, begins) {
                 self.files.retain(|(path, ..)| *path != stale);
             }
         }
@@ -378,9 +393,10 @@ mod tests {
     #[test]
     fn a_disk_that_takes_nothing_costs_the_oldest_and_says_so() {
         let mut ring = Ring::new(Limits { memory: BLOCK, file: 1 << 30 });
-        ring.append(&vec![7; 200 * BLOCK]);
+        let all = 2 * MAX_EVICTED * BLOCK;
+        ring.append(&vec![7; all]);
         let kept = (MAX_EVICTED + 1) * BLOCK;
-        assert!(ring.start().0 >= (200 * BLOCK - kept - BLOCK) as u64);
+        assert!(ring.start().0 >= (all - kept - BLOCK) as u64);
         let Place::Gap { to } = ring.find(Offset(5), 10) else { panic!("bytes that were lost") };
         assert_eq!(to, ring.start());
     }

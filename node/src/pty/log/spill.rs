@@ -68,8 +68,9 @@ impl Spill {
         Self { dir, open: None }
     }
 
-    /// Appends the block at `at` to a segment. What a failed write left behind is never read.
-    pub(super) async fn write(&mut self, at: u64, block: Bytes) -> io::Result<Written> {
+    /// Appends blocks, the first of which is at `at`, to a segment. What a failed write left behind is
+    /// never read.
+    pub(super) async fn write(&mut self, at: u64, blocks: Vec<Bytes>) -> io::Result<Written> {
         let open =
             self.open.take().filter(|open| open.at + open.length == at && open.length < SEGMENT);
         let dir = self.dir.clone();
@@ -78,8 +79,10 @@ impl Spill {
                 Some(open) => open,
                 None => OpenSegment::create(&dir, at)?,
             };
-            open.file.write_all(&block)?;
-            open.length += block.len() as u64;
+            for block in blocks {
+                open.file.write_all(&block)?;
+                open.length += block.len() as u64;
+            }
             Ok(open)
         };
         let written = spawn_blocking(write).await;
