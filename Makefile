@@ -8,6 +8,7 @@ export CARGO_TARGET_DIR ?= $(GANTLINE_CACHE)/target
 export PATH := $(GANTLINE_CACHE)/tools/bin:$(PATH)
 
 FUZZ_SECONDS ?= 60
+PORT ?= 8443
 GANTLINE_SOAK_MINUTES ?= 60
 
 FUZZ_TARGETS = $(sort $(basename $(notdir $(wildcard fuzz/targets/*.rs))))
@@ -24,8 +25,9 @@ help: ## this list
 	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: ## pair a device with a machine by code, then talk through a splice that sees only ciphertext
-	@cargo run --release -p gantline-crypto --example tour
+run: ## a relay and a node for this machine, paired with your command line; PORT=8443
+	@cargo build --workspace --bins
+	@exec scripts/run-local "$$CARGO_TARGET_DIR/debug" $(PORT)
 
 test: tools-test ## every test, with load and fault counts shortened
 	cargo nextest run --workspace
@@ -46,8 +48,8 @@ fmt: ## format the code
 
 ##@ Longer runs
 
-bench: ## benchmarks of handshakes and sessions
-	cargo bench -p gantline-crypto
+bench: ## handshakes, sessions, terminals, and everything through a relay beside what is bare
+	cargo bench --workspace
 
 bars: ## the attack tests at full size
 	GANTLINE_TIER=bars $(HOSTILE)

@@ -64,7 +64,7 @@ impl TestViewer {
     /// # Errors
     /// [`RequestError`].
     pub async fn attach(&mut self, to: &Connection) -> Result<Attached, RequestError> {
-        let (sender, receiver) = to.terminal(self.agent).await?;
+        let (sender, receiver) = soon("a terminal", to.terminal(self.agent)).await?;
         let mut attached = Attached { sender, receiver };
         let attach = Attach {
             viewer: self.id,
@@ -75,7 +75,7 @@ impl TestViewer {
         attached.sender.send(&ViewerMessage::Attach(attach)).await?;
         let mut is_attached = false;
         while !is_attached {
-            is_attached = self.listen(&mut attached).await?;
+            is_attached = soon("ATTACHED", self.listen(&mut attached)).await?;
         }
         for seq in self.applied + 1..=self.typed.len() as u64 {
             self.send_input(&mut attached, seq).await?;
