@@ -34,8 +34,9 @@ Examples:
   gantline up
   gantline up --join gantline://relay.example/TOKEN   the link comes from `gantline-relay token create`")]
 pub(super) struct Args {
-    /// Join the relay that made this link; it is kept for the next time
-    #[arg(long, value_name = "LINK")]
+    /// Join the relay that made this link; it is kept for the next time. In the variable nobody sees
+    /// it in the list of processes
+    #[arg(long, value_name = "LINK", env = "GANTLINE_JOIN", hide_env_values = true)]
     join: Option<JoinLink>,
     /// What people call this machine
     #[arg(long)]
