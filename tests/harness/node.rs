@@ -131,19 +131,28 @@ impl TestNode {
 
     /// Waits until all its links are up.
     pub async fn linked(&self) {
+        self.links_are(|state| state == LinkState::Up).await;
+    }
+
+    /// Waits until none of its links is up.
+    pub async fn unlinked(&self) {
+        self.links_are(|state| state != LinkState::Up).await;
+    }
+
+    async fn links_are(&self, wanted: impl Fn(LinkState) -> bool) {
         let api = self.api().await;
         let mut events = api.request(Request::get("/v1/events")).await.expect("it tells events");
-        let up = async {
+        let changed = async {
             loop {
                 let status: Status = self.read("/v1/status").await;
-                if status.links.iter().all(|link| link.state == LinkState::Up) {
+                if status.links.iter().all(|link| wanted(link.state)) {
                     return;
                 }
                 // Whatever happens, look again.
                 events.chunk().await.expect("the node lives").expect("events do not end");
             }
         };
-        soon("the node's link to its relay", up).await;
+        soon("a change of the node's link to its relay", changed).await;
     }
 
     /// Runs `gantline` with this node's home, as its user would.

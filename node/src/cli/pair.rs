@@ -13,6 +13,7 @@ use gantline_protocol::{
         EventKind, InvitationRequest, MintedCode, MintedInvitation, PairingCode, PairingCodeRequest,
     },
 };
+use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
     reach::Reached,
     text,
 };
-use crate::config::Config;
+use crate::config::{Config, RelayConfig};
 
 /// Let another device reach this machine, by a code or a link
 ///
@@ -85,31 +86,44 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let events = Listener::open(&node).await?;
     let request = PairingCodeRequest { role: args.role.into() };
     let minted: MintedCode = node.json(Request::post("/v1/pairing-codes", &request)?).await?;
+    let addresses = addresses(&node, context)?;
     if args.json {
-        out::json(&minted)?;
+        out::json(&Shown { minted: &minted, addresses: &addresses })?;
         return Ok(Exit::Ok);
     }
-    show(&minted, &node, context)?;
+    show(&minted, &addresses)?;
     wait(&minted, events).await
 }
 
-/// The code, and what to type on the device.
-fn show(minted: &MintedCode, node: &Reached, context: &Context) -> Result<(), Failure> {
-    let code = hyphenated(&minted.code);
-    let config = Config::load(&context.reach.home)?;
+/// The code with what is to be typed beside it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    minted: &'a MintedCode,
+    addresses: &'a [String],
+}
+
+/// The addresses of this machine, one for each relay.
+fn addresses(node: &Reached, context: &Context) -> Result<Vec<String>, Failure> {
     let machine = node.connection.machine();
+    let relays = Config::load(&context.reach.home)?.relays;
+    let address = |relay: RelayConfig| MachineAddress { machine, relay: relay.address }.to_string();
+    Ok(relays.into_iter().map(address).collect())
+}
+
+/// The code, and what to type on the device.
+fn show(minted: &MintedCode, addresses: &[String]) -> Result<(), Failure> {
+    let code = hyphenated(&minted.code);
     let mut text = format!("code  {code}\n\n");
-    match config.relays.as_slice() {
-        [] => text.push_str(&format!(
+    if addresses.is_empty() {
+        text.push_str(&format!(
             "This machine has joined no relay, so only devices on it can be paired. Type there:\n\n  \
              gantline add {code}\n\nTo be reached from elsewhere: gantline up --join LINK\n"
-        )),
-        relays => {
-            text.push_str("On the other device, type:\n\n");
-            for relay in relays {
-                let address = MachineAddress { machine, relay: relay.address.clone() };
-                text.push_str(&format!("  gantline add {code} {address}\n"));
-            }
+        ));
+    } else {
+        text.push_str("On the other device, type:\n\n");
+        for address in addresses {
+            text.push_str(&format!("  gantline add {code} {address}\n"));
         }
     }
     out::data(text)

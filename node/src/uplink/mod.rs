@@ -189,7 +189,7 @@ impl Uplink {
         };
         let hang_up = HangUp { link: Some(link.clone()), stop: stop.clone() };
         let token = self.tokens.find(&self.relay);
-        let control = match log_in(&link, &self.relay.host, &self.identity, token).await {
+        let mut control = match log_in(&link, &self.relay.host, &self.identity, token).await {
             Ok(control) => control,
             Err(failed) => return Ended::from(failed),
         };
@@ -200,13 +200,13 @@ impl Uplink {
         let host = self.relay.host.clone();
         self.events.publish(EventKind::LinkUp { host: host.clone() });
         let ended = tokio::select! {
-            ended = follow(control, &link) => ended,
+            ended = follow(&mut control, &link) => ended,
             never = self.take_pipes(&link) => match never {},
         };
         self.events.publish(EventKind::LinkDown { host });
         if let Ended::GoAway(_) = ended {
             // The pipes of this link hold it, and end it with the last of them.
-            hang_up.forget();
+            hang_up.forget(control);
         }
         ended
     }
@@ -232,7 +232,7 @@ impl Uplink {
 }
 
 /// Does what the relay asks for on the control stream.
-async fn follow(mut control: Control, link: &QuicLink) -> Ended {
+async fn follow(control: &mut Control, link: &QuicLink) -> Ended {
     loop {
         match control.next().await {
             Ok(LinkMessage::Ping(number)) => {
@@ -271,11 +271,13 @@ struct HangUp {
 }
 
 impl HangUp {
-    /// The link goes on, but not longer than the node.
-    fn forget(mut self) {
+    /// The link goes on, but not longer than the node. To a relay the end of the control stream is
+    /// the end of the link, so that is kept as well.
+    fn forget(mut self, control: Control) {
         let Some(link) = self.link.take() else { return };
         let stop = self.stop.clone();
         tokio::spawn(async move {
+            let _control = control;
             tokio::select! {
                 () = stop.cancelled() => link.close(GOODBYE, "the node stops"),
                 _ = link.ended() => {}
