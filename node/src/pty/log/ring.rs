@@ -11,7 +11,9 @@ use super::spill::Piece;
 /// Bytes of a block: what is evicted and written at once.
 pub(super) const BLOCK: usize = 64 * 1024;
 /// Blocks that may wait for the disk. When it is slower than the process, the oldest are lost.
-const MAX_EVICTED: usize = 64;
+const MAX_EVICTED: usize = 128;
+/// Blocks that are written at once.
+const RUN: usize = 16;
 /// Marks that are kept. The oldest go first.
 const MAX_MARKS: usize = 4096;
 
@@ -209,13 +211,25 @@ impl Ring {
         Offset(starts.into_iter().flatten().min().unwrap_or(self.tail_at).max(from))
     }
 
-    /// What is to be written next.
-    pub(super) fn next_to_spill(&self) -> Option<(u64, Bytes)> {
-        self.evicted.front().cloned()
+    /// Whether something is to be written.
+    pub(super) fn has_evicted(&self) -> bool {
+        !self.evicted.is_empty()
     }
 
-    /// The block at `at` was appended to the file `path`, which began at `begins`. Returns files that
-    /// are to be removed.
+    /// What is to be written next: where it begins, and blocks that follow each other.
+    pub(super) fn next_to_spill(&self) -> Option<(u64, Vec<Bytes>)> {
+        let (first, _) = self.evicted.front()?;
+        let mut end = *first;
+        let run = self.evicted.iter().take(RUN).take_while(|(at, block)| {
+            let follows = *at == end;
+            end += block.len() as u64;
+            follows
+        });
+        Some((*first, run.map(|(_, block)| block.clone()).collect()))
+    }
+
+    /// The `length` bytes at `at` were appended to the file `path`, which began at `begins`. Returns
+    /// files that are to be removed.
     pub(super) fn spilled(
         &mut self,
         at: u64,
@@ -223,7 +237,7 @@ impl Ring {
         path: &Arc<PathBuf>,
         begins: u64,
     ) -> Vec<Arc<PathBuf>> {
-        self.evicted.retain(|(other, _)| *other != at);
+        self.evicted.retain(|(other, _)| !(at..at + length).contains(other));
         match self.segments.back_mut() {
             Some(segment) if segment.at == begins => segment.length += length,
             Some(_) | None => {
@@ -279,7 +293,8 @@ mod tests {
 
     impl Model {
         fn spill(&mut self, ring: &mut Ring) {
-            let Some((at, block)) = ring.next_to_spill() else { return };
+            let Some((at, blocks)) = ring.next_to_spill() else { return };
+            let block = blocks.concat();
             let goes_on = self.files.last().is_some_and(|(_, begins, held)| {
                 begins + held.len() as u64 == at && held.len() < 3 * BLOCK
             });
