@@ -62,7 +62,6 @@ pub trait MessageReceiver: Send {
 }
 
 /// The two halves of a conversation on a WebSocket, whose limits the upgrade has set.
-#[must_use]
 pub fn over_websocket(
     socket: WebSocket,
 ) -> (SplitSink<WebSocket, Message>, SplitStream<WebSocket>) {

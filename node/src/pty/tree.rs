@@ -60,7 +60,9 @@ impl Tree {
             };
             let found = sys::find(&Kin { root, mark: self.mark.as_deref() });
             let found: Vec<_> = found.into_iter().filter(|pid| *pid != self.root).collect();
-            if !found.iter().fold(false, |is_new, pid| known.insert(*pid) || is_new) {
+            let before = known.len();
+            known.extend(found.iter().copied());
+            if known.len() == before {
                 break;
             }
             for signal in [Number::STOP, Number::KILL] {
