@@ -398,7 +398,12 @@ async fn a_viewer_on_a_stream_of_a_session_is_served_alike() {
             match NodeMessage::decode(message).unwrap() {
                 NodeMessage::Output { bytes, .. } => seen.extend_from_slice(bytes),
                 NodeMessage::Exited(status) => exit = status,
-                _ => {}
+                NodeMessage::Attached { .. }
+                | NodeMessage::Snapshot(_)
+                | NodeMessage::Skipped { .. }
+                | NodeMessage::Size { .. }
+                | NodeMessage::InputAck { .. }
+                | NodeMessage::Ignored(_) => {}
             }
         }
     }
