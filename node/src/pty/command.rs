@@ -7,12 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gantline_protocol::api;
+use gantline_protocol::{AgentId, api};
 
 /// What a process gets when nobody says which terminal it is on.
 const TERM: &str = "xterm-256color";
 /// Variables of ours that are no business of an agent.
 const OURS: &str = "GANTLINE_";
+/// Tells a process which agent it belongs to, and the node which processes an agent has started.
+const AGENT: &str = "GANTLINE_AGENT";
 
 /// A command, ready to be started.
 #[derive(Clone)]
@@ -94,6 +96,21 @@ impl Prepared {
         };
         let program = find(&program, &cwd, &environment)?;
         Ok(Self { program, arguments, cwd, environment })
+    }
+
+    /// As the agent `id`: the process and all that it starts have `GANTLINE_AGENT` in their
+    /// environment.
+    #[must_use]
+    pub fn of_agent(mut self, id: AgentId) -> Self {
+        self.environment.retain(|(name, _)| name != AGENT);
+        self.environment.push((AGENT.into(), id.to_string().into()));
+        self
+    }
+
+    /// What [`Prepared::of_agent`] has put into the environment, as `NAME=value`.
+    pub(crate) fn mark(&self) -> Option<Vec<u8>> {
+        let (_, id) = self.environment.iter().find(|(name, _)| name == AGENT)?;
+        Some([AGENT.as_bytes(), b"=", id.as_encoded_bytes()].concat())
     }
 }
 

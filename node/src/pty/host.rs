@@ -3,7 +3,9 @@
 //! WAIT, and in nothing else.
 
 use std::{
+    io,
     os::fd::OwnedFd,
+    process::Command,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,8 +16,8 @@ use gantline_protocol::{
     api::{ExitStatus, signal::Signal},
     terminal::TerminalSize,
 };
-use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
-use rustix::process::{Pid, kill_process, kill_process_group};
+use portable_pty::{MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, kill_process_group};
 use tokio::{
     io::unix::AsyncFd,
     sync::{mpsc, watch},
@@ -28,6 +30,7 @@ use super::{
     input::Applied,
     log::{Log, MarkKind},
     sys,
+    tree::{Tree, number},
 };
 
 /// What is read from a PTY at once, in bytes.
@@ -35,8 +38,10 @@ const READ: usize = 64 * 1024;
 /// Inputs that wait for a process that does not read. When they are so many, whoever types waits;
 /// the output and other viewers do not.
 const WAITING_INPUTS: usize = 16;
-/// How long output may still come after the process has ended: from what it left behind.
+/// After how long of silence nothing is expected any more from a process that has ended.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long what it left behind may keep it from being over.
+const LAST_WORDS_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Why a process could not be started on a terminal.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +51,11 @@ pub enum HostError {
     Pty(String),
     /// The system does not start it.
     #[error("the system does not start it: {0}")]
-    Spawn(String),
+    Spawn(#[source] io::Error),
 }
+
+/// The terminal's own side, for its size and its groups, until the process has ended.
+type Master = Arc<Mutex<Option<Box<dyn MasterPty + Send>>>>;
 
 /// How a process ended; `None` when nobody saw it.
 pub type Ended = Option<ExitStatus>;
@@ -60,8 +68,8 @@ pub struct Host {
 
 struct Shared {
     log: Log,
-    pid: Pid,
-    master: Mutex<Box<dyn MasterPty + Send>>,
+    tree: Tree,
+    master: Master,
     applied: Mutex<Applied>,
     input: mpsc::Sender<Bytes>,
     ended: watch::Receiver<Option<Ended>>,
@@ -85,24 +93,24 @@ impl Host {
         let pty =
             sys::descriptor(&*pair.master).map_err(|error| HostError::Pty(error.to_string()))?;
         let pty = Arc::new(pty);
-        let child = pair
-            .slave
-            .spawn_command(builder(command))
-            .map_err(|error| HostError::Spawn(error.to_string()))?;
+        let tty = pair.master.tty_name();
+        let tty = tty.ok_or_else(|| HostError::Pty("it has no name".to_owned()))?;
+        let child = sys::spawn_on(&tty, builder(command)).map_err(HostError::Spawn)?;
         // Ours would keep the terminal open after everybody has left it.
         drop(pair.slave);
-        let pid =
-            child.process_id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| HostError::Spawn("it has no process id".to_owned()))?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| HostError::Spawn(io::ErrorKind::Unsupported.into()))?;
         log.mark(MarkKind::Resize(size));
         let (input, inputs) = mpsc::channel(WAITING_INPUTS);
         let (told, ended) = watch::channel(None);
         let reading = tokio::spawn(read(pty.clone(), log.clone()));
         let writing = tokio::spawn(write(pty, inputs));
-        wait(pid, reading, writing, log.clone(), told)?;
-        let master = Mutex::new(pair.master);
+        let tree = Tree::new(pid, command.mark());
+        let master: Master = Arc::new(Mutex::new(Some(pair.master)));
+        let process = Process { tree: tree.clone(), master: master.clone(), log: log.clone() };
+        process.wait(reading, writing, told)?;
         let applied = Mutex::default();
-        Ok(Self { shared: Arc::new(Shared { log, pid, master, applied, input, ended }) })
+        Ok(Self { shared: Arc::new(Shared { log, tree, master, applied, input, ended }) })
     }
 
     /// READ: what the process wrote.
@@ -112,13 +120,14 @@ impl Host {
     }
 
     /// WRITE: types `bytes`, unless this input of this viewer, or a later one, was typed before.
-    /// Waits as long as the process does not read what was typed already.
-    pub async fn write(&self, viewer: ViewerId, seq: u64, bytes: Bytes) {
-        // A process that has ended reads nothing any more.
-        let Ok(permit) = self.shared.input.reserve().await else { return };
+    /// Waits as long as the process does not read what was typed already; giving the wait up types
+    /// nothing. Returns whether it is typed now: a process that has ended reads nothing any more.
+    pub async fn write(&self, viewer: ViewerId, seq: u64, bytes: Bytes) -> bool {
+        let Ok(permit) = self.shared.input.reserve().await else { return false };
         if self.applied().accept(viewer, seq) {
             permit.send(bytes);
         }
+        true
     }
 
     /// The number of the viewer's last input that was typed; 0 when none was.
@@ -130,37 +139,34 @@ impl Host {
     /// RESIZE: the terminal has this size now.
     pub fn resize(&self, size: TerminalSize) {
         let master = self.shared.master.lock().unwrap_or_else(PoisonError::into_inner);
-        if master.resize(pty_size(size)).is_ok() {
+        if master.as_ref().is_some_and(|master| master.resize(pty_size(size)).is_ok()) {
             self.shared.log.mark(MarkKind::Resize(size));
         }
     }
 
     /// SIGNAL: to the process group, and to the group in the foreground of the terminal.
     pub fn signal(&self, signal: Signal) {
-        if self.ended().is_some() {
-            return;
-        }
-        let signal = number(signal);
         let foreground = {
             let master = self.shared.master.lock().unwrap_or_else(PoisonError::into_inner);
-            master.process_group_leader().and_then(Pid::from_raw)
+            master.as_ref().and_then(|master| master.process_group_leader())
         };
-        // Whoever is gone already needs no signal.
-        let _ = kill_process_group(self.shared.pid, signal);
-        if let Some(foreground) = foreground.filter(|group| *group != self.shared.pid) {
-            let _ = kill_process_group(foreground, signal);
+        self.shared.tree.signal(signal);
+        let foreground = foreground.and_then(Pid::from_raw);
+        if let Some(foreground) = foreground.filter(|group| *group != self.shared.tree.root()) {
+            // Whoever is gone already needs no signal.
+            let _ = kill_process_group(foreground, number(signal));
         }
     }
 
-    /// Ends the process and everything that it started, at once.
-    pub fn kill_tree(&self) {
-        kill_tree(self.shared.pid, self.ended().is_some());
+    /// The process and what it started.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.shared.tree
     }
 
     /// The process id of the process, or what it was.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.shared.pid.as_raw_nonzero().get().unsigned_abs()
+        self.shared.tree.root().as_raw_nonzero().get().unsigned_abs()
     }
 
     /// How the process ended, if it has.
@@ -180,56 +186,11 @@ impl Host {
     }
 }
 
-/// Ends `root`, unless it has ended, and everything that descends from it or is in its session.
-/// Looks again until nobody new is there.
-pub(crate) fn kill_tree(root: Pid, has_ended: bool) {
-    const ROUNDS: usize = 10;
-    let signal = rustix::process::Signal::KILL;
-    // Stopped first, so that nobody starts another one meanwhile.
-    for _ in 0..ROUNDS {
-        let found = sys::descendants(root);
-        if found.is_empty() {
-            break;
-        }
-        for pid in &found {
-            let _ = kill_process(*pid, rustix::process::Signal::STOP);
-        }
-        for pid in found {
-            let _ = kill_process(pid, signal);
-        }
-    }
-    if !has_ended {
-        let _ = kill_process_group(root, signal);
-        let _ = kill_process(root, signal);
-    }
-}
-
-/// The number of a signal on this system.
-pub(crate) const fn number(signal: Signal) -> rustix::process::Signal {
-    use rustix::process::Signal as Number;
-    match signal {
-        Signal::Hup => Number::HUP,
-        Signal::Int => Number::INT,
-        Signal::Quit => Number::QUIT,
-        Signal::Kill => Number::KILL,
-        Signal::Usr1 => Number::USR1,
-        Signal::Usr2 => Number::USR2,
-        Signal::Term => Number::TERM,
-        Signal::Cont => Number::CONT,
-        Signal::Stop => Number::STOP,
-        Signal::Tstp => Number::TSTP,
-        Signal::Winch => Number::WINCH,
-    }
-}
-
-fn builder(command: &Prepared) -> CommandBuilder {
-    let mut builder = CommandBuilder::new(&command.program);
-    builder.args(&command.arguments);
-    builder.cwd(&command.cwd);
+fn builder(command: &Prepared) -> Command {
+    let mut builder = Command::new(&command.program);
+    builder.args(&command.arguments).current_dir(&command.cwd);
     builder.env_clear();
-    for (name, value) in &command.environment {
-        builder.env(name, value);
-    }
+    builder.envs(command.environment.iter().map(|(name, value)| (name, value)));
     builder
 }
 
@@ -242,13 +203,25 @@ async fn read(pty: Arc<AsyncFd<OwnedFd>>, log: Log) {
     let mut buffer = vec![0; READ];
     loop {
         let Ok(mut ready) = pty.readable().await else { return };
-        let read = ready.try_io(|pty| Ok(rustix::io::read(pty.get_ref(), &mut buffer)?));
-        match read {
-            // EIO is how Linux says that the other side is closed.
-            Ok(Ok(0) | Err(_)) => return,
-            Ok(Ok(length)) => log.append(buffer.get(..length).unwrap_or_default()),
-            Err(_would_block) => {}
+        // A terminal gives 4 KiB at a time. Whoever follows the log is woken once for all there is.
+        let mut length = 0;
+        let is_over = loop {
+            let Some(room) = buffer.get_mut(length..).filter(|room| !room.is_empty()) else {
+                break false;
+            };
+            match ready.try_io(|pty| Ok(rustix::io::read(pty.get_ref(), &mut *room)?)) {
+                Ok(Ok(read)) if read > 0 => length += read,
+                // EIO is how Linux says that the other side is closed.
+                Ok(Ok(_) | Err(_)) => break true,
+                Err(_would_block) => break false,
+            }
+        };
+        log.append(buffer.get(..length).unwrap_or_default());
+        if is_over {
+            return;
         }
+        // A flood of output must not starve those who take it further.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -265,34 +238,67 @@ async fn write(pty: Arc<AsyncFd<OwnedFd>>, mut inputs: mpsc::Receiver<Bytes>) {
     }
 }
 
-/// Reaps the process on a thread of its own, and tells how it ended once its output is in the log.
-fn wait(
-    pid: Pid,
-    mut reading: JoinHandle<()>,
-    writing: JoinHandle<()>,
+/// A process that is waited for.
+struct Process {
+    tree: Tree,
+    master: Master,
     log: Log,
-    told: watch::Sender<Option<Ended>>,
-) -> Result<(), HostError> {
-    /// A thread that only waits needs little.
-    const STACK: usize = 64 * 1024;
-    let runtime = tokio::runtime::Handle::current();
-    let waiting = move || {
-        let ended = sys::wait(pid);
-        runtime.spawn(async move {
-            writing.abort();
-            // Whatever still holds the terminal may go on writing to it, but is not waited for.
-            let _ = timeout(LAST_WORDS, &mut reading).await;
-            log.close();
-            told.send_replace(Some(ended));
-        });
+}
+
+impl Process {
+    /// Reaps the process on a thread of its own, and tells how it ended once its output is in the
+    /// log.
+    fn wait(
+        self,
+        mut reading: JoinHandle<()>,
+        writing: JoinHandle<()>,
+        told: watch::Sender<Option<Ended>>,
+    ) -> Result<(), HostError> {
+        /// A thread that only waits needs little.
+        const STACK: usize = 64 * 1024;
+        let runtime = tokio::runtime::Handle::current();
+        let tree = self.tree.clone();
+        let waiting = move || {
+            let root = self.tree.root();
+            sys::await_end(root);
+            let ended = self.tree.reap(|| sys::reap(root));
+            runtime.spawn(async move {
+                writing.abort();
+                last_words(&mut reading, &self.log).await;
+                self.log.close();
+                // What is left of the terminal is of no use to anybody.
+                drop(self.master.lock().unwrap_or_else(PoisonError::into_inner).take());
+                told.send_replace(Some(ended));
+            });
+        };
+        std::thread::Builder::new()
+            .name(format!("wait {}", tree.root().as_raw_nonzero()))
+            .stack_size(STACK)
+            .spawn(waiting)
+            .map(drop)
+            .map_err(|error| {
+                tree.kill();
+                tree.reap(|| sys::reap(tree.root()));
+                HostError::Spawn(error)
+            })
+    }
+}
+
+/// Waits until `reading` has read everything, or nothing has come for a while. Whatever still holds
+/// the output may go on writing, but is not waited for.
+pub(crate) async fn last_words(reading: &mut JoinHandle<()>, log: &Log) {
+    let mut follower = log.follow();
+    let silence = async {
+        loop {
+            let end = log.end();
+            if timeout(LAST_WORDS, follower.beyond(end)).await.is_err() {
+                return;
+            }
+        }
     };
-    std::thread::Builder::new()
-        .name(format!("wait {}", pid.as_raw_nonzero()))
-        .stack_size(STACK)
-        .spawn(waiting)
-        .map(drop)
-        .map_err(|error| {
-            kill_tree(pid, false);
-            HostError::Spawn(error.to_string())
-        })
+    tokio::select! {
+        biased;
+        _ = reading => {}
+        _ = timeout(LAST_WORDS_AT_MOST, silence) => {}
+    }
 }

@@ -141,8 +141,7 @@ impl Hub {
     /// A viewer with a window of this size; `None` when there are as many as there may be.
     pub(super) fn enter(&self, size: TerminalSize) -> Option<Viewer> {
         let seat = self.drivers().enter(size)?;
-        let mut situation = self.shared.situation.subscribe();
-        situation.mark_unchanged();
+        let situation = self.shared.situation.subscribe();
         Some(Viewer { hub: self.clone(), seat, situation })
     }
 
@@ -184,14 +183,11 @@ impl Viewer {
         (situation.size, situation.driver == Some(self.seat))
     }
 
-    /// Waits until size or driver have changed. Giving the wait up loses nothing.
-    pub(super) fn changes(&self) -> impl Future<Output = ()> + use<> {
-        let mut situation = self.situation.clone();
-        let known = *situation.borrow();
-        async move {
-            // The sender lives in the hub, which the viewer holds.
-            let _ = situation.wait_for(|now| *now != known).await;
-        }
+    /// Waits until size or driver are others than `known`. Giving the wait up loses nothing.
+    pub(super) async fn changes(&self, known: (TerminalSize, bool)) {
+        let is_new = |now: &Situation| (now.size, now.driver == Some(self.seat)) != known;
+        // The sender lives in the hub, which the viewer holds.
+        let _ = self.situation.clone().wait_for(is_new).await;
     }
 }
 

@@ -12,5 +12,6 @@ pub mod log;
 pub mod screen;
 mod sys;
 pub mod terminal;
+pub(crate) mod tree;
 
 pub use host::{Host, HostError};

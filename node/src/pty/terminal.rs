@@ -2,6 +2,7 @@
 //! seldom, and in batches when there is much; a viewer that is slow is slow for itself alone.
 
 use std::{
+    collections::VecDeque,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -10,8 +11,8 @@ use bytes::Bytes;
 use gantline_protocol::{
     Offset, WireError,
     terminal::{
-        Attach, MAX_PAYLOAD, NodeMessage, Position, ViewerMessage, ViewerMode, output_header,
-        snapshot_parts,
+        Attach, MAX_PAYLOAD, NodeMessage, Position, TerminalSize, ViewerMessage, ViewerMode,
+        output_header, snapshot_parts,
     },
 };
 use tokio::{
@@ -34,6 +35,12 @@ const BETWEEN: Duration = Duration::from_millis(4);
 /// Output that a viewer has not acknowledged: at first, and at most. More waits in the log.
 const FIRST_WINDOW: u64 = 256 * 1024;
 const GREATEST_WINDOW: u64 = 2 * 1024 * 1024;
+
+/// How long what a viewer has typed before it left may wait for the process.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+/// Bytes of a viewer's input that may wait for the process. When there are so many, it is listened to
+/// no more until some were typed.
+const WAITING_INPUT: usize = 256 * 1024;
 
 /// Why a viewer was sent away.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +94,41 @@ pub async fn serve(
     }
 }
 
+/// What a viewer was told.
+struct Known {
+    /// Where output goes on.
+    sent: Offset,
+    /// The number of its last input that it knows to be applied.
+    confirmed: u64,
+    /// The size of the terminal, and whether it drives.
+    situation: (TerminalSize, bool),
+}
+
+/// What a viewer has typed and the process has no room for yet.
+#[derive(Debug, Default)]
+struct Inputs {
+    waiting: VecDeque<(u64, Bytes)>,
+    /// How much they take.
+    bytes: usize,
+}
+
+impl Inputs {
+    fn cost(bytes: &Bytes) -> usize {
+        bytes.len() + size_of::<(u64, Bytes)>()
+    }
+
+    fn push(&mut self, seq: u64, bytes: Bytes) {
+        self.bytes += Self::cost(&bytes);
+        self.waiting.push_back((seq, bytes));
+    }
+
+    fn pop(&mut self) {
+        if let Some((_, bytes)) = self.waiting.pop_front() {
+            self.bytes -= Self::cost(&bytes);
+        }
+    }
+}
+
 /// A viewer at its place.
 struct Seat<'a> {
     host: &'a Host,
@@ -103,50 +145,55 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Says where the viewer is, and brings it there. Returns where output goes on.
-    async fn begin(&self, sender: &mut impl MessageSender) -> Result<Offset, TerminalError> {
+    /// Says where the viewer is, and brings it there. Returns what it knows then.
+    async fn begin(&self, sender: &mut impl MessageSender) -> Result<Known, TerminalError> {
         let epoch = self.log.epoch();
         let known = self.attach.position.filter(|known| known.epoch == epoch);
         let known = known.map(|known| known.offset).filter(|known| *known <= self.log.end());
         if let Some(offset) = known.filter(|known| *known >= self.log.start()) {
-            self.say_attached(sender, Position { epoch, offset }).await?;
-            return Ok(offset);
+            return self.say_attached(sender, Position { epoch, offset }).await;
         }
         let (position, screen) = screen::snapshot(self.log).await;
-        self.say_attached(sender, position).await?;
+        let told = self.say_attached(sender, position).await?;
         if let Some(from) = known.filter(|from| *from < position.offset) {
             say(sender, &NodeMessage::Skipped { from, to: position.offset }).await?;
         }
-        let (size, _) = self.viewer.situation();
-        for part in snapshot_parts(position, size, &screen) {
+        for part in snapshot_parts(position, told.situation.0, &screen) {
             say(sender, &part).await?;
         }
-        Ok(position.offset)
+        Ok(told)
     }
 
     async fn say_attached(
         &self,
         sender: &mut impl MessageSender,
         position: Position,
-    ) -> Result<(), TerminalError> {
+    ) -> Result<Known, TerminalError> {
         self.acked.store(position.offset.0, Ordering::Relaxed);
-        let (size, driver) = self.viewer.situation();
+        let situation = self.viewer.situation();
+        let (size, driver) = situation;
         let applied = self.host.last_written(self.attach.viewer);
         self.typed.store(applied, Ordering::Relaxed);
-        say(sender, &NodeMessage::Attached { position, driver, size, applied }).await
+        say(sender, &NodeMessage::Attached { position, driver, size, applied }).await?;
+        Ok(Known { sent: position.offset, confirmed: applied, situation })
     }
 
-    /// Does what the viewer asks for.
+    /// Does what the viewer asks for. While its input waits for a process that does not read, it is
+    /// still heard, until too much waits.
     async fn listen(&self, receiver: &mut impl MessageReceiver) -> Result<(), TerminalError> {
-        while let Some(message) = receiver.receive().await? {
+        let mut inputs = Inputs::default();
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = receiver.receive(), if inputs.bytes < WAITING_INPUT => message?,
+                () = self.type_next(&mut inputs), if !inputs.waiting.is_empty() => continue,
+            };
+            let Some(message) = message else { break };
             match ViewerMessage::decode(&message)? {
                 ViewerMessage::Attach(_) => return Err(TerminalError::Rule("a second ATTACH")),
                 ViewerMessage::Input { seq, bytes } if self.may_drive => {
                     self.viewer.typed();
-                    let bytes = Bytes::copy_from_slice(bytes);
-                    self.host.write(self.attach.viewer, seq, bytes).await;
-                    self.typed.fetch_max(seq, Ordering::Relaxed);
-                    self.heard.notify_one();
+                    inputs.push(seq, Bytes::copy_from_slice(bytes));
                 }
                 ViewerMessage::Resize(size) if self.may_drive => self.viewer.resize(size),
                 ViewerMessage::Take if self.may_drive => self.viewer.take(),
@@ -154,28 +201,43 @@ impl Seat<'_> {
                     self.acked.fetch_max(offset.0, Ordering::Relaxed);
                     self.heard.notify_one();
                 }
-                ViewerMessage::Detach => return Ok(()),
+                ViewerMessage::Detach => break,
                 ViewerMessage::Input { .. }
                 | ViewerMessage::Resize(_)
                 | ViewerMessage::Take
                 | ViewerMessage::Ignored(_) => {}
             }
         }
+        let typed = async {
+            while !inputs.waiting.is_empty() {
+                self.type_next(&mut inputs).await;
+            }
+        };
+        // What does not get typed now was never acknowledged.
+        let _ = timeout(LEAVE_WITHIN, typed).await;
         Ok(())
+    }
+
+    /// Types the first of the inputs. Giving the wait up leaves them as they are.
+    async fn type_next(&self, inputs: &mut Inputs) {
+        let Some((seq, bytes)) = inputs.waiting.front().cloned() else { return };
+        if self.host.write(self.attach.viewer, seq, bytes).await {
+            self.typed.fetch_max(seq, Ordering::Relaxed);
+            self.heard.notify_one();
+        }
+        inputs.pop();
     }
 
     /// Tells the viewer what happens, until the process has ended.
     async fn tell(
         &self,
         sender: &mut impl MessageSender,
-        start: Offset,
+        known: Known,
     ) -> Result<(), TerminalError> {
         let mut follower = self.log.follow();
-        let mut sent = start;
+        let Known { mut sent, mut confirmed, mut situation } = known;
         let mut window = FIRST_WINDOW;
         let mut flushed: Option<Instant> = None;
-        let mut confirmed = self.typed.load(Ordering::Relaxed);
-        let mut situation = self.viewer.situation();
         loop {
             let typed = self.typed.load(Ordering::Relaxed);
             if typed > confirmed {
@@ -224,7 +286,7 @@ impl Seat<'_> {
                         window = (window * 2).min(GREATEST_WINDOW);
                     }
                 }
-                () = self.viewer.changes() => {}
+                () = self.viewer.changes(situation) => {}
                 () = more => {}
             }
         }
@@ -251,6 +313,8 @@ impl Seat<'_> {
                 for part in snapshot_parts(position, size, &screen) {
                     say(sender, &part).await?;
                 }
+                // There may be nothing after it that the viewer could acknowledge.
+                self.acked.fetch_max(to.0, Ordering::Relaxed);
                 Ok(to)
             }
             Read::End => Ok(from),

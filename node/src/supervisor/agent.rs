@@ -6,8 +6,10 @@ use gantline_protocol::{
     terminal::TerminalSize,
 };
 
+use tokio::task::spawn_blocking;
+
 use super::exec::Group;
-use crate::pty::{host::Ended, hub::Hub, log::Log};
+use crate::pty::{host::Ended, hub::Hub, log::Log, tree::Tree};
 
 /// An agent.
 #[derive(Debug, Clone)]
@@ -36,6 +38,13 @@ pub(super) enum Running {
     Pipes(Group),
 }
 
+/// Ends a process and everything that it started, at once. Who they are takes a look at everything
+/// that runs.
+pub(super) async fn kill(tree: Tree) {
+    // It does not panic, and when the runtime ends there is nobody to tell.
+    let _ = spawn_blocking(move || tree.kill()).await;
+}
+
 impl Running {
     pub(super) fn pid(&self) -> u32 {
         match self {
@@ -51,11 +60,13 @@ impl Running {
         }
     }
 
-    pub(super) fn kill_tree(&self) {
-        match self {
-            Self::Terminal(hub) => hub.host().kill_tree(),
-            Self::Pipes(group) => group.kill_tree(),
-        }
+    /// Ends its process and everything that it started, at once.
+    pub(super) async fn kill(&self) {
+        let tree = match self {
+            Self::Terminal(hub) => hub.host().tree().clone(),
+            Self::Pipes(group) => group.tree().clone(),
+        };
+        kill(tree).await;
     }
 
     pub(super) async fn wait(&self) {

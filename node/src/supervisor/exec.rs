@@ -2,12 +2,10 @@
 //! an agent like any other; its log has both outputs, with marks that tell them apart.
 
 use std::{
+    collections::VecDeque,
     io,
     process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,40 +13,48 @@ use gantline_protocol::{
     AgentId, Timestamp,
     api::{ExecBytes, ExecEvent, ExitStatus, signal::Signal},
 };
-use rustix::process::{Pid, kill_process_group};
+use rustix::process::Pid;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::{Child, Command},
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::agent::kill;
 use crate::pty::{
     command::Prepared,
-    host::{Ended, kill_tree, number},
+    host::{Ended, last_words},
     log::{Log, MarkKind},
+    tree::Tree,
 };
 
 /// Events that wait for whoever listens. When there are so many the command waits, unless nobody
 /// listens any more.
 const WAITING: usize = 16;
-/// How long output may still come after the process has ended: from what it left behind.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+/// Bytes that may wait for whoever listens once the command has ended and nobody waits any more.
+/// What is more than that was written by what it left behind, and is in the log only.
+const LEFT_OVER: usize = 4 << 20;
 /// How long a command may take to end after its time is over.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The process group of a command.
+/// The process group of a command. While one of these is there, what the command has left behind may
+/// write to its log.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
-    pid: Pid,
+    tree: Tree,
     has_ended: watch::Receiver<bool>,
+    _reading: Arc<DropGuard>,
 }
 
 /// A command that was started.
 pub(super) struct Process {
     child: Child,
-    group: Group,
+    tree: Tree,
     ended: watch::Sender<bool>,
+    /// Nobody wants to know any more what is written.
+    forgotten: CancellationToken,
     log: Log,
 }
 
@@ -57,6 +63,7 @@ pub(super) struct Process {
 pub struct Exec {
     agent: AgentId,
     events: mpsc::Receiver<ExecEvent>,
+    is_over: bool,
 }
 
 impl Exec {
@@ -68,12 +75,17 @@ impl Exec {
 
     /// The next event; `None` after the exit. Giving the wait up loses nothing.
     pub async fn next(&mut self) -> Option<ExecEvent> {
-        self.events.recv().await
+        if self.is_over {
+            return None;
+        }
+        let event = self.events.recv().await;
+        self.is_over = matches!(event, None | Some(ExecEvent::Exit { .. }));
+        event
     }
 }
 
 impl Process {
-    pub(super) fn start(command: &Prepared, log: Log) -> io::Result<Self> {
+    pub(super) fn start(command: &Prepared, log: Log) -> io::Result<(Self, Group)> {
         let child = Command::new(&command.program)
             .args(&command.arguments)
             .current_dir(&command.cwd)
@@ -86,12 +98,12 @@ impl Process {
             .spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
+        let tree = Tree::new(pid, command.mark());
         let (ended, has_ended) = watch::channel(false);
-        Ok(Self { child, group: Group { pid, has_ended }, ended, log })
-    }
-
-    pub(super) fn group(&self) -> Group {
-        self.group.clone()
+        let forgotten = CancellationToken::new();
+        let reading = Arc::new(forgotten.clone().drop_guard());
+        let group = Group { tree: tree.clone(), has_ended, _reading: reading };
+        Ok((Self { child, tree, ended, forgotten, log }, group))
     }
 
     /// Reads what the command writes and waits for its end; `on_end` is told how.
@@ -106,7 +118,7 @@ impl Process {
         // There is room: nothing was sent yet.
         let _ = sender.try_send(ExecEvent::Start { agent_id: agent, at: began });
         tokio::spawn(self.see_through(sender, limit, on_end));
-        Exec { agent, events }
+        Exec { agent, events, is_over: false }
     }
 
     async fn see_through(
@@ -115,54 +127,115 @@ impl Process {
         limit: Option<Duration>,
         on_end: impl FnOnce(Ended),
     ) {
-        let streams = (self.child.stdout.take(), self.child.stderr.take());
-        let listening =
-            Arc::new(Listening { events: events.clone(), is_left: AtomicBool::new(false) });
-        let out =
-            read(streams.0, MarkKind::Stdout, ExecEvent::Out, self.log.clone(), listening.clone());
-        let err = read(streams.1, MarkKind::Stderr, ExecEvent::Err, self.log.clone(), listening);
-        let reading = tokio::spawn(async { tokio::join!(out, err) });
-        let abort = reading.abort_handle();
-        let group = self.group.clone();
+        let listener = Arc::new(Listener::new(events));
+        let (out, err) = (self.child.stdout.take(), self.child.stderr.take());
+        let out = read(out, MarkKind::Stdout, ExecEvent::Out, self.log.clone(), listener.clone());
+        let err = read(err, MarkKind::Stderr, ExecEvent::Err, self.log.clone(), listener.clone());
+        let forgotten = self.forgotten;
+        let mut reading = tokio::spawn(async move {
+            tokio::select! {
+                _ = async { tokio::join!(out, err) } => {}
+                () = forgotten.cancelled() => {}
+            }
+        });
+        let tree = self.tree.clone();
+        let mut is_over_time = false;
         let over_time = async {
             match limit {
                 Some(limit) => sleep(limit).await,
                 None => std::future::pending().await,
             }
-            group.signal(Signal::Term);
+            is_over_time = true;
+            tree.signal(Signal::Term);
+            // A process that is stopped can't hear it.
+            tree.signal(Signal::Cont);
             sleep(GRACE).await;
-            group.kill_tree();
-            std::future::pending::<()>().await;
+            kill(tree).await;
+            std::future::pending::<io::Result<_>>().await
         };
         let status = tokio::select! {
-            status = self.child.wait() => status.ok(),
-            () = over_time => None,
+            status = self.child.wait() => status,
+            status = over_time => status,
         };
-        // Whatever still holds the pipes is not waited for.
-        if timeout(LAST_WORDS, reading).await.is_err() {
-            abort.abort();
+        self.tree.reap(|| ());
+        if is_over_time {
+            // What it left behind has no more time than itself.
+            kill(self.tree).await;
         }
-        let ended = status.and_then(how);
+        listener.let_go();
+        last_words(&mut reading, &self.log).await;
+        let left_over = listener.close();
+        let ended = status.ok().and_then(how);
         self.log.close();
         self.ended.send_replace(true);
         on_end(ended);
         let exit = ExecEvent::Exit { at: std::time::SystemTime::now().into(), status: ended };
-        // Whoever has left does not hear it.
-        let _ = events.send(exit).await;
+        for event in left_over.into_iter().chain([exit]) {
+            if listener.events.send(event).await.is_err() {
+                // Whoever has left does not hear it.
+                return;
+            }
+        }
     }
 }
 
+type Kind = fn(ExecBytes) -> ExecEvent;
+
 /// Whoever listens to a command, as long as they do.
-struct Listening {
+struct Listener {
     events: mpsc::Sender<ExecEvent>,
-    is_left: AtomicBool,
+    /// The command has ended: nobody waits for the listener any more.
+    let_go: CancellationToken,
+    left_over: Mutex<LeftOver>,
 }
 
-impl Listening {
-    async fn tell(&self, event: ExecEvent) {
-        if !self.is_left.load(Ordering::Relaxed) && self.events.send(event).await.is_err() {
-            self.is_left.store(true, Ordering::Relaxed);
+/// What was written when nobody waited for the listener any more.
+#[derive(Default)]
+struct LeftOver {
+    events: VecDeque<ExecEvent>,
+    bytes: usize,
+    is_closed: bool,
+}
+
+impl Listener {
+    fn new(events: mpsc::Sender<ExecEvent>) -> Self {
+        Self { events, let_go: CancellationToken::new(), left_over: Mutex::default() }
+    }
+
+    fn let_go(&self) {
+        self.let_go.cancel();
+    }
+
+    /// Nothing is told any more. Returns what could not be told yet.
+    fn close(&self) -> VecDeque<ExecEvent> {
+        let mut left_over = self.left_over();
+        left_over.is_closed = true;
+        std::mem::take(&mut left_over.events)
+    }
+
+    async fn tell(&self, kind: Kind, bytes: ExecBytes) {
+        tokio::select! {
+            biased;
+            () = self.let_go.cancelled() => {
+                let length = bytes.as_slice().len();
+                let mut left_over = self.left_over();
+                if !left_over.is_closed && left_over.bytes + length <= LEFT_OVER {
+                    left_over.bytes += length;
+                    left_over.events.push_back(kind(bytes));
+                }
+            }
+            permit = self.events.reserve() => {
+                // Whoever has left hears nothing; the command goes on.
+                if let Ok(permit) = permit {
+                    permit.send(kind(bytes));
+                }
+            }
         }
+    }
+
+    fn left_over(&self) -> MutexGuard<'_, LeftOver> {
+        // Nothing in here can panic half-way.
+        self.left_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,9 +243,9 @@ impl Listening {
 async fn read(
     stream: Option<impl AsyncRead + Unpin>,
     kind: MarkKind,
-    event: fn(ExecBytes) -> ExecEvent,
+    event: Kind,
     log: Log,
-    listening: Arc<Listening>,
+    listener: Arc<Listener>,
 ) {
     let Some(mut stream) = stream else { return };
     let mut pending = Vec::new();
@@ -190,7 +263,7 @@ async fn read(
         if let Ok(bytes) = ExecBytes::try_from(std::mem::replace(&mut pending, rest))
             && !bytes.as_slice().is_empty()
         {
-            listening.tell(event(bytes)).await;
+            listener.tell(event, bytes).await;
         }
         if read == 0 {
             return;
@@ -214,18 +287,15 @@ fn how(status: std::process::ExitStatus) -> Ended {
 
 impl Group {
     pub(super) fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.tree.root().as_raw_nonzero().get().unsigned_abs()
     }
 
     pub(super) fn signal(&self, signal: Signal) {
-        if !*self.has_ended.borrow() {
-            // Whoever is gone already needs no signal.
-            let _ = kill_process_group(self.pid, number(signal));
-        }
+        self.tree.signal(signal);
     }
 
-    pub(super) fn kill_tree(&self) {
-        kill_tree(self.pid, *self.has_ended.borrow());
+    pub(super) const fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     pub(super) async fn wait(&self) {

@@ -21,7 +21,7 @@ use getrandom::{
     SysRng,
     rand_core::{Rng, UnwrapErr},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::{
     events::Events,
@@ -40,10 +40,24 @@ pub use output::{Output, OutputItem, OutputRange};
 
 /// Agents that may run at a time.
 pub const MAX_RUNNING: usize = 256;
-/// Ended agents that are remembered with their logs. The oldest go first.
-pub const MAX_ENDED: usize = 100;
-/// How long an agent may take to end after it was told to.
-pub const GRACE: Duration = Duration::from_secs(10);
+
+/// How agents are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How much of each agent's output is kept.
+    pub limits: Limits,
+    /// How long an agent may take to end after it was told to.
+    pub grace: Duration,
+    /// Ended agents that are remembered with their logs. The oldest go first.
+    pub ended: usize,
+}
+
+impl Default for Settings {
+    /// 10 s of grace, 100 ended agents.
+    fn default() -> Self {
+        Self { limits: Limits::default(), grace: Duration::from_secs(10), ended: 100 }
+    }
+}
 
 /// The agents of this machine. Clones are the same.
 #[derive(Debug, Clone)]
@@ -54,7 +68,7 @@ pub struct Agents {
 #[derive(Debug)]
 struct Shared {
     log_dir: PathBuf,
-    limits: Limits,
+    settings: Settings,
     events: Events,
     table: Mutex<Table>,
 }
@@ -103,14 +117,20 @@ impl Agents {
     /// outlive the node, a log without its agent is of nobody.
     #[must_use]
     pub fn new(log_dir: PathBuf, events: Events) -> Self {
-        Self::with_limits(log_dir, events, Limits::default())
+        Self::with_settings(log_dir, events, Settings::default())
     }
 
     /// As [`Agents::new`], keeping so much of each agent's output.
     #[must_use]
     pub fn with_limits(log_dir: PathBuf, events: Events, limits: Limits) -> Self {
+        Self::with_settings(log_dir, events, Settings { limits, ..Settings::default() })
+    }
+
+    /// As [`Agents::new`], with other settings.
+    #[must_use]
+    pub fn with_settings(log_dir: PathBuf, events: Events, settings: Settings) -> Self {
         remove_leftovers(&log_dir);
-        let shared = Shared { log_dir, limits, events, table: Mutex::default() };
+        let shared = Shared { log_dir, settings, events, table: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -138,7 +158,8 @@ impl Agents {
     pub fn spawn(&self, request: SpawnRequest) -> Result<Agent, AgentsError> {
         let command = Prepared::new(&request.command)?;
         let size = request.size.unwrap_or(TerminalSize::STANDARD);
-        let (id, entry) = self.begin(request.command, request.name, size, |log| {
+        let (id, entry) = self.begin(request.command, request.name, size, |id, log| {
+            let command = command.of_agent(id);
             Ok(Running::Terminal(Hub::new(Host::start(&command, size, log)?, size)))
         })?;
         let Running::Terminal(hub) = entry.running.clone() else {
@@ -160,12 +181,14 @@ impl Agents {
     pub fn exec(&self, request: ExecRequest) -> Result<Exec, AgentsError> {
         let command = Prepared::new(&request.command)?;
         let mut started = None;
-        let (id, entry) = self.begin(request.command, None, TerminalSize::STANDARD, |log| {
-            let process = exec::Process::start(&command, log).map_err(AgentsError::Spawn)?;
-            let group = process.group();
-            started = Some(process);
-            Ok(Running::Pipes(group))
-        })?;
+        let (id, entry) =
+            self.begin(request.command, None, TerminalSize::STANDARD, |id, log| {
+                let command = command.of_agent(id);
+                let (process, group) =
+                    exec::Process::start(&command, log).map_err(AgentsError::Spawn)?;
+                started = Some(process);
+                Ok(Running::Pipes(group))
+            })?;
         let Some(process) = started else { return Err(AgentsError::NotFound(id)) };
         let began = entry.started;
         let limit = request.timeout_ms.map(|millis| Duration::from_millis(millis.get().into()));
@@ -183,7 +206,7 @@ impl Agents {
         Ok(agent)
     }
 
-    /// Tells an agent to end, and ends it and all that it started if it has not within 10 s. Returns
+    /// Tells an agent to end, and ends it and all that it started if it has not within its grace. Returns
     /// at once; the state tells how it goes.
     ///
     /// # Errors
@@ -191,7 +214,8 @@ impl Agents {
     pub fn stop(&self, id: AgentId) -> Result<Agent, AgentsError> {
         let (running, _) = self.running(id)?;
         let agent = self.change(id, |entry| entry.is_stopping = true)?;
-        tokio::spawn(async move { end(&running, GRACE).await });
+        let grace = self.shared.settings.grace;
+        tokio::spawn(async move { end(&running, grace).await });
         Ok(agent)
     }
 
@@ -251,7 +275,7 @@ impl Agents {
         command: api::Command,
         name: Option<gantline_protocol::Name>,
         size: TerminalSize,
-        start: impl FnOnce(Log) -> Result<Running, AgentsError>,
+        start: impl FnOnce(AgentId, Log) -> Result<Running, AgentsError>,
     ) -> Result<(AgentId, Entry), AgentsError> {
         let mut table = self.table();
         if table.is_closed {
@@ -270,8 +294,8 @@ impl Agents {
             }
         };
         let dir = self.shared.log_dir.join(id.to_string());
-        let log = Log::new(Epoch(rng.next_u64()), dir, self.shared.limits);
-        let running = start(log.clone())?;
+        let log = Log::new(Epoch(rng.next_u64()), dir, self.shared.settings.limits);
+        let running = start(id, log.clone())?;
         let api::Command { argv, cwd, shell, env: _ } = command;
         let entry = Entry {
             id,
@@ -293,15 +317,18 @@ impl Agents {
     }
 
     fn ended(&self, id: AgentId, how: crate::pty::host::Ended) {
-        let entry = {
+        let (entry, forgotten) = {
             let mut table = self.table();
             let Some(entry) = table.entries.get_mut(&id) else { return };
             entry.ended = Some((now(), how));
             let entry = entry.clone();
-            table.forget_oldest();
-            entry
+            let forgotten = table.forget_oldest(self.shared.settings.ended);
+            (entry, forgotten)
         };
         self.tell(&entry);
+        for agent_id in forgotten {
+            self.shared.events.publish(EventKind::AgentRemoved { agent_id });
+        }
     }
 
     fn change(&self, id: AgentId, change: impl FnOnce(&mut Entry)) -> Result<Agent, AgentsError> {
@@ -336,13 +363,17 @@ impl Agents {
 }
 
 impl Table {
-    fn forget_oldest(&mut self) {
-        let ended = |entry: &Entry| entry.ended.map(|(at, _)| at);
-        while self.entries.values().filter(|entry| ended(entry).is_some()).count() > MAX_ENDED {
-            let oldest = self.entries.values().filter_map(|entry| Some((ended(entry)?, entry.id)));
-            let Some((_, id)) = oldest.min() else { return };
-            self.entries.remove(&id);
+    /// Forgets the agents that ended longest ago, all but `most`.
+    fn forget_oldest(&mut self, most: usize) -> Vec<AgentId> {
+        let ended = self.entries.values().filter_map(|entry| Some((entry.ended?.0, entry.id)));
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_unstable();
+        let forgotten = ended.len().saturating_sub(most);
+        let forgotten: Vec<_> = ended.into_iter().take(forgotten).map(|(_, id)| id).collect();
+        for id in &forgotten {
+            self.entries.remove(id);
         }
+        forgotten
     }
 }
 
@@ -352,13 +383,12 @@ async fn end(running: &Running, grace: Duration) {
     // A process that is stopped can't hear it.
     running.signal(Signal::Cont);
     if timeout(grace, running.wait()).await.is_err() {
-        running.kill_tree();
+        running.kill().await;
         // What was just killed is reaped at once; whatever can't be killed is not waited for.
         let _ = timeout(Duration::from_secs(1), running.wait()).await;
     }
-    // What it left behind, in its session.
-    sleep(Duration::ZERO).await;
-    running.kill_tree();
+    // What it left behind.
+    running.kill().await;
 }
 
 fn now() -> Timestamp {

@@ -17,12 +17,12 @@ use bytes::Bytes;
 use gantline_protocol::{Epoch, Offset};
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 pub use ring::{Limits, Mark, MarkKind};
 use ring::{Place, Ring};
-use spill::Spill;
+use spill::{Spill, Written};
 
 /// The log of one life of a process. Clones are the same.
 #[derive(Debug, Clone)]
@@ -36,8 +36,8 @@ struct Shared {
     ring: Mutex<Ring>,
     /// For those who wait for more.
     progress: watch::Sender<Progress>,
-    /// The spill writer has something to do.
-    evicted: Notify,
+    /// The spill writer has something to do, or nothing any more.
+    evicted: Arc<Notify>,
 }
 
 /// How far a log has come.
@@ -77,13 +77,14 @@ impl Log {
     /// removed with the log. Needs a Tokio runtime.
     #[must_use]
     pub fn new(epoch: Epoch, dir: PathBuf, limits: Limits) -> Self {
+        let evicted = Arc::<Notify>::default();
         let shared = Arc::new(Shared {
             epoch,
             ring: Mutex::new(Ring::new(limits)),
             progress: watch::Sender::new(Progress { end: Offset(0), is_closed: false }),
-            evicted: Notify::new(),
+            evicted: evicted.clone(),
         });
-        tokio::spawn(keep_spilling(Arc::downgrade(&shared), Spill::new(dir)));
+        tokio::spawn(keep_spilling(Arc::downgrade(&shared), evicted, Spill::new(dir)));
         Self { shared }
     }
 
@@ -105,9 +106,9 @@ impl Log {
             ring.mark(kind);
         }
         ring.append(bytes);
-        let (end, has_evicted) = (ring.end(), ring.next_to_spill().is_some());
+        let (end, has_evicted) = (ring.end(), ring.has_evicted());
         drop(ring);
-        self.shared.progress.send_modify(|progress| progress.end = end);
+        self.shared.progress.send_modify(|progress| progress.end = progress.end.max(end));
         if has_evicted {
             self.shared.evicted.notify_one();
         }
@@ -121,8 +122,8 @@ impl Log {
     /// Nothing comes any more. What is in memory goes to the disk.
     pub fn close(&self) {
         self.ring().retire();
-        self.shared.evicted.notify_one();
         self.shared.progress.send_modify(|progress| progress.is_closed = true);
+        self.shared.evicted.notify_one();
     }
 
     /// How far it has come.
@@ -196,20 +197,30 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.evicted.notify_one();
+    }
+}
+
 /// Writes evicted blocks until the log is dropped.
-async fn keep_spilling(log: Weak<Shared>, mut spill: Spill) {
+async fn keep_spilling(log: Weak<Shared>, evicted: Arc<Notify>, mut spill: Spill) {
     let mut has_failed = false;
     while let Some(shared) = log.upgrade() {
         let next = shared.ring().next_to_spill();
         let Some((at, blocks)) = next else {
-            // The log lives no longer than this for its spill's sake.
-            let _ = timeout(spill::LOOK_AGAIN, shared.evicted.notified()).await;
+            if shared.progress.borrow().is_closed {
+                spill.rest();
+            }
+            // The log does not live on for its spill's sake.
+            drop(shared);
+            evicted.notified().await;
             continue;
         };
-        let length = blocks.iter().map(|block| block.len() as u64).sum();
         match spill.write(at, blocks).await {
             Ok(written) => {
-                let stale = shared.ring().spilled(at, length, &written.path, written.begins);
+                let Written { path, begins, length } = written;
+                let stale = shared.ring().spilled(at, length, &path, begins);
                 spill.remove(stale).await;
                 has_failed = false;
             }

@@ -10,11 +10,10 @@ use super::spill::Piece;
 
 /// Bytes of a block: what is evicted and written at once.
 pub(super) const BLOCK: usize = 64 * 1024;
-/// Blocks that may wait for the disk: 16 MiB. When it is slower than the process for longer than
-/// that lasts, the oldest are lost.
-const MAX_EVICTED: usize = 256;
+/// Blocks that may wait for the disk. When it is slower than the process, the oldest are lost.
+const MAX_EVICTED: usize = 128;
 /// Blocks that are written at once.
-const MAX_BATCH: usize = 64;
+const RUN: usize = 16;
 /// Marks that are kept. The oldest go first.
 const MAX_MARKS: usize = 4096;
 
@@ -212,22 +211,24 @@ impl Ring {
         Offset(starts.into_iter().flatten().min().unwrap_or(self.tail_at).max(from))
     }
 
-    /// What is to be written next: blocks, each right after the one before, and where the first is.
-    pub(super) fn next_to_spill(&self) -> Option<(u64, Vec<Bytes>)> {
-        let (at, _) = self.evicted.front()?;
-        let mut end = *at;
-        let mut blocks = Vec::new();
-        for (at, block) in self.evicted.iter().take(MAX_BATCH) {
-            if *at != end {
-                break;
-            }
-            end += block.len() as u64;
-            blocks.push(block.clone());
-        }
-        Some((*at, blocks))
+    /// Whether something is to be written.
+    pub(super) fn has_evicted(&self) -> bool {
+        !self.evicted.is_empty()
     }
 
-    /// `length` bytes from `at` on were appended to the file `path`, which began at `begins`. Returns
+    /// What is to be written next: where it begins, and blocks that follow each other.
+    pub(super) fn next_to_spill(&self) -> Option<(u64, Vec<Bytes>)> {
+        let (first, _) = self.evicted.front()?;
+        let mut end = *first;
+        let run = self.evicted.iter().take(RUN).take_while(|(at, block)| {
+            let follows = *at == end;
+            end += block.len() as u64;
+            follows
+        });
+        Some((*first, run.map(|(_, block)| block.clone()).collect()))
+    }
+
+    /// The `length` bytes at `at` were appended to the file `path`, which began at `begins`. Returns
     /// files that are to be removed.
     pub(super) fn spilled(
         &mut self,
@@ -293,6 +294,7 @@ mod tests {
     impl Model {
         fn spill(&mut self, ring: &mut Ring) {
             let Some((at, blocks)) = ring.next_to_spill() else { return };
+            let block = blocks.concat();
             let goes_on = self.files.last().is_some_and(|(_, begins, held)| {
                 begins + held.len() as u64 == at && held.len() < 3 * BLOCK
             });
@@ -300,11 +302,9 @@ mod tests {
                 self.files.push((Arc::new(PathBuf::from(at.to_string())), at, Vec::new()));
             }
             let (path, begins, held) = self.files.last_mut().unwrap();
-            let before = held.len();
-            blocks.iter().for_each(|block| held.extend_from_slice(block));
-            let length = (held.len() - before) as u64;
+            held.extend_from_slice(&block);
             let (path, begins) = (path.clone(), *begins);
-            for stale in ring.spilled(at, length, &path, begins) {
+            for stale in ring.spilled(at, block.len() as u64, &path, begins) {
                 self.files.retain(|(path, ..)| *path != stale);
             }
         }
@@ -393,10 +393,9 @@ mod tests {
     #[test]
     fn a_disk_that_takes_nothing_costs_the_oldest_and_says_so() {
         let mut ring = Ring::new(Limits { memory: BLOCK, file: 1 << 30 });
-        let all = 2 * MAX_EVICTED * BLOCK;
-        ring.append(&vec![7; all]);
+        ring.append(&vec![7; 200 * BLOCK]);
         let kept = (MAX_EVICTED + 1) * BLOCK;
-        assert!(ring.start().0 >= (all - kept - BLOCK) as u64);
+        assert!(ring.start().0 >= (200 * BLOCK - kept - BLOCK) as u64);
         let Place::Gap { to } = ring.find(Offset(5), 10) else { panic!("bytes that were lost") };
         assert_eq!(to, ring.start());
     }

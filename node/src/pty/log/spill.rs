@@ -55,12 +55,14 @@ struct OpenSegment {
     length: u64,
 }
 
-/// Where a block went.
+/// Where blocks went.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) path: Arc<PathBuf>,
     /// The offset of the segment's first byte.
     pub(super) begins: u64,
+    /// Bytes that were written.
+    pub(super) length: u64,
 }
 
 impl Spill {
@@ -68,8 +70,7 @@ impl Spill {
         Self { dir, open: None }
     }
 
-    /// Appends blocks, the first of which is at `at`, to a segment. What a failed write left behind is
-    /// never read.
+    /// Appends the blocks from `at` on to a segment. What a failed write left behind is never read.
     pub(super) async fn write(&mut self, at: u64, blocks: Vec<Bytes>) -> io::Result<Written> {
         let open =
             self.open.take().filter(|open| open.at + open.length == at && open.length < SEGMENT);
@@ -79,17 +80,23 @@ impl Spill {
                 Some(open) => open,
                 None => OpenSegment::create(&dir, at)?,
             };
-            for block in blocks {
-                open.file.write_all(&block)?;
+            for block in &blocks {
+                open.file.write_all(block)?;
                 open.length += block.len() as u64;
             }
             Ok(open)
         };
         let written = spawn_blocking(write).await;
         let open = written.unwrap_or_else(|error| Err(io::Error::other(error)))?;
-        let written = Written { path: open.path.clone(), begins: open.at };
+        let length = open.at + open.length - at;
+        let written = Written { path: open.path.clone(), begins: open.at, length };
         self.open = Some(open);
         Ok(written)
+    }
+
+    /// Keeps nothing open while nothing is written.
+    pub(super) fn rest(&mut self) {
+        self.open = None;
     }
 
     /// Removes segments that the log keeps no longer. Who is reading one reads it to its end.

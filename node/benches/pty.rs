@@ -1,0 +1,270 @@
+//! What a terminal costs through [`serve`]: floods to 1 and 8 viewers and paced echo, each beside a
+//! bare PTY in the same run. Rounds by `GANTLINE_BENCH_ROUNDS` (3), megabytes by
+//! `GANTLINE_BENCH_MB` (32).
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use std::{
+    io::{Read as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use gantline_node::{
+    duplex::{DuplexError, MessageReceiver, MessageSender},
+    events::Events,
+    pty::{hub::Hub, terminal::serve},
+    supervisor::Agents,
+};
+use gantline_protocol::{
+    Offset, ViewerId,
+    api::{Command, SpawnRequest, signal::Signal},
+    terminal::{
+        Attach, NodeMessage, Position, TerminalSize, ViewerMessage, ViewerMode, stream::LENGTH,
+    },
+};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use tokio::sync::mpsc;
+
+const KEYS: usize = 400;
+const PACE: Duration = Duration::from_millis(4);
+
+fn main() {
+    let number = |name, default| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let rounds: usize = number("GANTLINE_BENCH_ROUNDS", 3);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lines");
+    let line = [&[b'x'; 79][..], b"\n"].concat();
+    std::fs::write(&file, line.repeat(number("GANTLINE_BENCH_MB", 32) * 1_000_000 / 80)).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _context = runtime.enter();
+    let agents = Agents::new(dir.path().join("log"), Events::new());
+    for (name, mode) in [("cooked", "-echo"), ("-opost", "-echo -opost")] {
+        let script = format!("stty {mode}; echo; read x; exec cat {}", file.display());
+        let mut figures = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..rounds {
+            for which in [0, 1, 2, 2, 1, 0] {
+                let (bytes, took) = match which {
+                    0 => bare_flood(&script),
+                    1 => runtime.block_on(flood(&agents, &script, 1)),
+                    _ => runtime.block_on(flood(&agents, &script, 8)),
+                };
+                let rate = bytes as f64 / 1e6 / took.as_secs_f64();
+                figures.get_mut(which).unwrap().push(rate);
+            }
+        }
+        let [bare, one, eight] = figures.map(median);
+        println!(
+            "flood {name}: bare {bare:.1} MB/s; 1 viewer {one:.1} ({:.2} of bare); \
+             8 viewers {eight:.1} in total ({:.2} of bare each)",
+            one / bare,
+            eight / 8.0 / bare
+        );
+    }
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        for is_ours in [false, true, true, false] {
+            match is_ours {
+                false => bare.extend(bare_echo()),
+                true => ours.extend(runtime.block_on(echo(&agents))),
+            }
+        }
+    }
+    for (name, mut times) in [("bare", bare), ("one viewer", ours)] {
+        times.sort_unstable();
+        let at = |share: usize| times.get(times.len() * share / 100).unwrap().as_micros();
+        println!("echo, {name}: p50 {} µs, p99 {} µs", at(50), at(99));
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    *figures.get(figures.len() / 2).unwrap()
+}
+
+/// A PTY and nothing else.
+struct Bare {
+    reader: Box<dyn std::io::Read + Send>,
+    writer: Box<dyn std::io::Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+}
+
+impl Bare {
+    fn start(script: &str) -> Self {
+        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+        let mut command = CommandBuilder::new("/bin/sh");
+        command.args(["-c", script]);
+        command.cwd("/");
+        let child = pair.slave.spawn_command(command).unwrap();
+        let reader = pair.master.try_clone_reader().unwrap();
+        let writer = pair.master.take_writer().unwrap();
+        let mut bare = Self { reader, writer, child, _master: pair.master };
+        assert!(bare.read() > 0, "it is ready");
+        bare
+    }
+
+    fn read(&mut self) -> usize {
+        let mut buffer = [0; 65_536];
+        self.reader.read(&mut buffer).unwrap_or(0)
+    }
+}
+
+fn bare_flood(script: &str) -> (u64, Duration) {
+    let mut bare = Bare::start(script);
+    let began = Instant::now();
+    bare.writer.write_all(b"\n").unwrap();
+    let mut buffer = vec![0; 65_536];
+    let mut bytes = 0;
+    while let Ok(read) = bare.reader.read(&mut buffer)
+        && read > 0
+    {
+        bytes += read as u64;
+    }
+    let took = began.elapsed();
+    bare.child.wait().unwrap();
+    (bytes, took)
+}
+
+const CAT: &str = "stty raw -echo; echo; exec cat";
+
+fn bare_echo() -> Vec<Duration> {
+    let mut bare = Bare::start(CAT);
+    let times = (0..KEYS).map(|_| {
+        std::thread::park_timeout(PACE);
+        let began = Instant::now();
+        bare.writer.write_all(b"x").unwrap();
+        assert_eq!(bare.read(), 1);
+        began.elapsed()
+    });
+    let times = times.collect();
+    bare.child.kill().unwrap();
+    bare.child.wait().unwrap();
+    times
+}
+
+/// Takes what a viewer is sent, and acknowledges it.
+struct Screen {
+    bytes: u64,
+    acked: u64,
+    acks: mpsc::UnboundedSender<Bytes>,
+    seen: mpsc::UnboundedSender<u64>,
+}
+
+impl MessageSender for Screen {
+    async fn send(&mut self, framed: Bytes) -> Result<(), DuplexError> {
+        let message = framed.slice(LENGTH..);
+        if let NodeMessage::Skipped { .. } = NodeMessage::decode(&message)? {
+            // The figures are of output that comes whole.
+            return Err(DuplexError::Gone);
+        }
+        Ok(())
+    }
+
+    async fn send_parts(&mut self, _: &[u8], rest: Bytes) -> Result<(), DuplexError> {
+        self.bytes += rest.len() as u64;
+        if self.bytes - self.acked >= 64 * 1024 {
+            self.acked = self.bytes;
+            let mut ack = Vec::new();
+            ViewerMessage::Ack(Offset(self.bytes)).encode(&mut ack)?;
+            let _ = self.acks.send(ack.into());
+        }
+        let _ = self.seen.send(self.bytes);
+        Ok(())
+    }
+}
+
+struct Keys(mpsc::UnboundedReceiver<Bytes>);
+
+impl MessageReceiver for Keys {
+    async fn receive(&mut self) -> Result<Option<Bytes>, DuplexError> {
+        Ok(self.0.recv().await)
+    }
+}
+
+/// A viewer that is served in a task of its own.
+struct Viewer {
+    keys: mpsc::UnboundedSender<Bytes>,
+    seen: mpsc::UnboundedReceiver<u64>,
+    seq: u64,
+}
+
+impl Viewer {
+    async fn attach(hub: &Hub, number: u8) -> Self {
+        let (keys, from_viewer) = mpsc::unbounded_channel();
+        let (to_screen, seen) = mpsc::unbounded_channel();
+        let position = Position { epoch: hub.host().log().epoch(), offset: Offset(0) };
+        let attach = Attach {
+            viewer: ViewerId::from_bytes([number; 16]),
+            mode: ViewerMode::Drive,
+            size: TerminalSize::STANDARD,
+            position: Some(position),
+        };
+        let mut message = Vec::new();
+        ViewerMessage::Attach(attach).encode(&mut message).unwrap();
+        keys.send(message.into()).unwrap();
+        let screen = Screen { bytes: 0, acked: 0, acks: keys.clone(), seen: to_screen };
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            serve(&hub, screen, Keys(from_viewer), true).await.expect("served to the end");
+        });
+        let mut viewer = Self { keys, seen, seq: 0 };
+        assert!(viewer.seen.recv().await.is_some(), "it is ready");
+        viewer
+    }
+
+    fn types(&mut self, bytes: &[u8]) {
+        self.seq += 1;
+        let mut message = Vec::new();
+        ViewerMessage::Input { seq: self.seq, bytes }.encode(&mut message).unwrap();
+        self.keys.send(message.into()).unwrap();
+    }
+}
+
+fn start(agents: &Agents, script: &str) -> Hub {
+    let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec().try_into().unwrap();
+    let cwd = Some("/".to_owned().try_into().unwrap());
+    let command = Command { argv, cwd, env: Default::default(), shell: false };
+    let agent = agents.spawn(SpawnRequest { command, name: None, size: None }).unwrap();
+    agents.hub(agent.agent_id).unwrap()
+}
+
+/// The bytes that all viewers got together, and how long that took.
+async fn flood(agents: &Agents, script: &str, viewers: u8) -> (u64, Duration) {
+    let hub = start(agents, script);
+    let mut watching = Vec::new();
+    for number in 0..viewers {
+        watching.push(Viewer::attach(&hub, number).await);
+    }
+    let began = Instant::now();
+    watching.first_mut().unwrap().types(b"\r");
+    let ends = watching.into_iter().map(async |mut viewer| {
+        let mut bytes = 0;
+        while let Some(seen) = viewer.seen.recv().await {
+            bytes = seen;
+        }
+        bytes
+    });
+    let ends = futures_util::future::join_all(ends).await;
+    let took = began.elapsed();
+    let end = hub.host().log().end().0;
+    assert!(ends.iter().all(|bytes| *bytes == end), "a viewer missed something");
+    (ends.iter().sum(), took)
+}
+
+async fn echo(agents: &Agents) -> Vec<Duration> {
+    let hub = start(agents, CAT);
+    let mut viewer = Viewer::attach(&hub, 0).await;
+    let mut times = Vec::with_capacity(KEYS);
+    for _ in 0..KEYS {
+        tokio::time::sleep(PACE).await;
+        let began = Instant::now();
+        viewer.types(b"x");
+        viewer.seen.recv().await.unwrap();
+        times.push(began.elapsed());
+    }
+    hub.host().signal(Signal::Kill);
+    hub.host().wait().await;
+    times
+}
