@@ -25,7 +25,7 @@ use crate::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     state::{Home, InstanceLock, StateError, identity},
-    supervisor::{Agents, GRACE},
+    supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
 };
 
@@ -170,7 +170,7 @@ impl Node {
         self.door.close();
         self.sessions.go_away();
         // Those who follow an agent see its end before the node's.
-        self.agents.shut_down(GRACE.min(within / 2)).await;
+        self.agents.shut_down(within / 2).await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {

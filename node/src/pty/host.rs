@@ -229,9 +229,12 @@ async fn write(pty: Arc<AsyncFd<OwnedFd>>, mut inputs: mpsc::Receiver<Bytes>) {
     while let Some(mut input) = inputs.recv().await {
         while !input.is_empty() {
             let Ok(mut ready) = pty.writable().await else { return };
+            // A terminal that nobody has open any more stays writable for ever and takes nothing.
+            let is_closed = ready.ready().is_write_closed();
             match ready.try_io(|pty| Ok(rustix::io::write(pty.get_ref(), &input)?)) {
                 Ok(Ok(length)) => drop(input.split_to(length.min(input.len()))),
                 Ok(Err(_)) => return,
+                Err(_would_block) if is_closed => return,
                 Err(_would_block) => {}
             }
         }

@@ -53,13 +53,7 @@ impl Tree {
         // Stopped first, so that nobody starts another one meanwhile.
         self.unless_reaped(Number::STOP);
         for _ in 0..ROUNDS {
-            let root = match *self.is_reaped() {
-                false => Some(self.root),
-                // Whoever has the number now is a stranger, and so are those around it.
-                true => (!sys::exists(self.root)).then_some(self.root),
-            };
-            let found = sys::find(&Kin { root, mark: self.mark.as_deref() });
-            let found: Vec<_> = found.into_iter().filter(|pid| *pid != self.root).collect();
+            let found = self.kin();
             let before = known.len();
             known.extend(found.iter().copied());
             if known.len() == before {
@@ -72,6 +66,34 @@ impl Tree {
             }
         }
         self.unless_reaped(Number::KILL);
+    }
+
+    /// Asks everything that the process has left behind to end; says whether there was anything.
+    pub(crate) fn ask_the_rest(&self) -> bool {
+        let rest = self.kin();
+        for pid in &rest {
+            let _ = kill_process(*pid, Number::TERM);
+            // A process that is stopped can't hear it.
+            let _ = kill_process(*pid, Number::CONT);
+        }
+        !rest.is_empty()
+    }
+
+    /// Whether anything that the process has started is still there.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.kin().is_empty()
+    }
+
+    /// Everything that descends from the process, is in its group or session, or carries its mark;
+    /// the process itself left out.
+    fn kin(&self) -> Vec<Pid> {
+        let root = match *self.is_reaped() {
+            false => Some(self.root),
+            // Whoever has the number now is a stranger, and so are those around it.
+            true => (!sys::exists(self.root)).then_some(self.root),
+        };
+        let found = sys::find(&Kin { root, mark: self.mark.as_deref() });
+        found.into_iter().filter(|pid| *pid != self.root).collect()
     }
 
     /// Whoever is gone already needs no signal.

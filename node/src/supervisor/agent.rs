@@ -1,12 +1,17 @@
 //! One agent, as the table keeps it.
 
+use std::time::Duration;
+
 use gantline_protocol::{
     AgentId, Name, Timestamp,
     api::{Argv, Cwd, signal::Signal},
     terminal::TerminalSize,
 };
 
-use tokio::task::spawn_blocking;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 use super::exec::Group;
 use crate::pty::{host::Ended, hub::Hub, log::Log, tree::Tree};
@@ -38,6 +43,9 @@ pub(super) enum Running {
     Pipes(Group),
 }
 
+/// How often to look whether processes are gone that can't be waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Ends a process and everything that it started, at once. Who they are takes a look at everything
 /// that runs.
 pub(super) async fn kill(tree: Tree) {
@@ -62,11 +70,31 @@ impl Running {
 
     /// Ends its process and everything that it started, at once.
     pub(super) async fn kill(&self) {
-        let tree = match self {
+        kill(self.tree()).await;
+    }
+
+    /// Asks what its process has left behind to end, and waits until it has, until `deadline`.
+    pub(super) async fn ask_the_rest(&self, deadline: Instant) {
+        let look = |ask: bool| {
+            let tree = self.tree();
+            // It does not panic, and when the runtime ends there is nobody to wait for.
+            let looked =
+                spawn_blocking(move || if ask { tree.ask_the_rest() } else { tree.has_rest() });
+            async { looked.await.unwrap_or(false) }
+        };
+        let mut is_there = look(true).await;
+        while is_there && Instant::now() < deadline {
+            // Nobody tells when a process ends that is nobody's child here.
+            sleep(LOOK_EVERY).await;
+            is_there = look(false).await;
+        }
+    }
+
+    fn tree(&self) -> Tree {
+        match self {
             Self::Terminal(hub) => hub.host().tree().clone(),
             Self::Pipes(group) => group.tree().clone(),
-        };
-        kill(tree).await;
+        }
     }
 
     pub(super) async fn wait(&self) {

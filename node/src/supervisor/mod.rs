@@ -21,7 +21,7 @@ use getrandom::{
     SysRng,
     rand_core::{Rng, UnwrapErr},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
     events::Events,
@@ -58,6 +58,9 @@ impl Default for Settings {
         Self { limits: Limits::default(), grace: Duration::from_secs(10), ended: 100 }
     }
 }
+
+/// How long agents may take to hear TERM when the node stops, before their terminals hang up.
+const HANG_UP_AFTER: Duration = Duration::from_millis(500);
 
 /// The agents of this machine. Clones are the same.
 #[derive(Debug, Clone)]
@@ -265,7 +268,19 @@ impl Agents {
             let live = table.entries.values().filter(|entry| entry.ended.is_none());
             live.map(|entry| entry.running.clone()).collect()
         };
-        let ends = running.iter().map(|running| end(running, within));
+        let ends = running.iter().map(|running| async move {
+            // The terminals go with the node: an interactive shell leaves for that, and not for
+            // TERM. Whoever does hear TERM has had time to end in order.
+            let hang_up = async {
+                sleep(HANG_UP_AFTER).await;
+                running.signal(Signal::Hup);
+                std::future::pending().await
+            };
+            tokio::select! {
+                () = end(running, within) => {}
+                () = hang_up => {}
+            }
+        });
         futures_util::future::join_all(ends).await;
     }
 
@@ -379,15 +394,18 @@ impl Table {
 
 /// Tells a process to end, and ends it with all that it started if it has not within `grace`.
 async fn end(running: &Running, grace: Duration) {
+    let deadline = Instant::now() + grace;
     running.signal(Signal::Term);
     // A process that is stopped can't hear it.
     running.signal(Signal::Cont);
-    if timeout(grace, running.wait()).await.is_err() {
+    if timeout_at(deadline, running.wait()).await.is_err() {
         running.kill().await;
         // What was just killed is reaped at once; whatever can't be killed is not waited for.
         let _ = timeout(Duration::from_secs(1), running.wait()).await;
+    } else {
+        // Its children may have something to bring to its end as well.
+        running.ask_the_rest(deadline).await;
     }
-    // What it left behind.
     running.kill().await;
 }
 
