@@ -279,3 +279,48 @@ async fn the_log_goes_with_its_agent() {
     };
     timeout(PATIENCE, is_gone).await.expect("the log is still there");
 }
+
+#[tokio::test]
+async fn what_a_stopped_agent_has_started_may_bring_its_work_to_an_end() {
+    let machine = Machine::with(Settings { grace: PATIENCE, ..Settings::default() });
+    let done = tempfile::tempdir().unwrap();
+    let done = done.path().join("done");
+    // The leader leaves at once when it is told to; its child has something to write first.
+    let child = format!(
+        "trap '' HUP; trap 'sleep 0.3; echo flushed > {0}; exit' TERM; echo ready; while :; do sleep 0.05; done",
+        done.display()
+    );
+    let id = machine.spawn(command(&["/bin/sh", "-c", "sh -c \"$1\" & wait", "sh", &child]));
+    let mut viewer = Viewer::from_start(&machine.hub(id)).await;
+    viewer.sees("ready").await;
+    machine.agents.stop(id).unwrap();
+    machine.ended(id).await;
+    timeout(PATIENCE, async {
+        // Nobody tells of a file; the child's time to write it is what is tested.
+        while !std::fs::read_to_string(&done).is_ok_and(|text| text.contains("flushed")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the child was killed before its work was done");
+}
+
+/// On a runtime of one thread: a task that never yields would stop this test as well.
+#[tokio::test]
+async fn a_process_that_dies_with_a_paste_unread_takes_no_thread_with_it() {
+    let machine = Machine::new();
+    let id = machine.sh("stty raw -echo; echo ready; exec sleep 1000");
+    let mut viewer = Viewer::from_start(&machine.hub(id)).await;
+    viewer.sees("ready").await;
+    viewer.types(&"x".repeat(50_000)).await;
+    for _ in 0..1000 {
+        // The terminal takes what it can, and the rest waits.
+        tokio::task::yield_now().await;
+    }
+    machine.agents.signal(id, Signal::Kill).unwrap();
+    let agent = timeout(PATIENCE, machine.ended(id)).await.expect("nothing goes on any more");
+    assert_eq!(agent.exit, Some(ExitStatus::Signal(9)));
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+}
