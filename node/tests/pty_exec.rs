@@ -110,11 +110,11 @@ async fn a_listener_that_is_slow_misses_nothing() {
     let running = exec(&machine, script);
     let agent = machine.ended(running.agent()).await;
     assert_eq!(agent.exit, Some(ExitStatus::Code(0)));
+    let (all, _) = machine.written(agent.agent_id).await;
+    assert_eq!(all.len(), numbered(1, 30).len() + 8, "the log misses what nobody listened to");
     let heard = hear(running).await;
     assert_eq!(heard.out, numbered(1, 30));
     assert_eq!(heard.err, b"the end\n");
-    let (all, _) = machine.written(agent.agent_id).await;
-    assert_eq!(all.len(), numbered(1, 30).len() + 8, "the log misses what nobody listened to");
 }
 
 #[tokio::test]

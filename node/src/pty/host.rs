@@ -6,7 +6,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     process::Command,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -56,6 +56,16 @@ pub enum HostError {
 
 /// The terminal's own side, for its size and its groups, until the process has ended.
 type Master = Arc<Mutex<Option<Box<dyn MasterPty + Send>>>>;
+/// The same side, to read from and write to.
+type Pty = Arc<AsyncFd<OwnedFd>>;
+
+/// What was typed.
+#[derive(Default)]
+struct Typed {
+    applied: Applied,
+    /// The terminal, while nothing waits for it.
+    idle: Option<Pty>,
+}
 
 /// How a process ended; `None` when nobody saw it.
 pub type Ended = Option<ExitStatus>;
@@ -70,7 +80,7 @@ struct Shared {
     log: Log,
     tree: Tree,
     master: Master,
-    applied: Mutex<Applied>,
+    typed: Arc<Mutex<Typed>>,
     input: mpsc::Sender<Bytes>,
     ended: watch::Receiver<Option<Ended>>,
 }
@@ -92,7 +102,7 @@ impl Host {
             .map_err(|error| HostError::Pty(error.to_string()))?;
         let pty =
             sys::descriptor(&*pair.master).map_err(|error| HostError::Pty(error.to_string()))?;
-        let pty = Arc::new(pty);
+        let pty: Pty = Arc::new(pty);
         let tty = pair.master.tty_name();
         let tty = tty.ok_or_else(|| HostError::Pty("it has no name".to_owned()))?;
         let child = sys::spawn_on(&tty, builder(command)).map_err(HostError::Spawn)?;
@@ -104,13 +114,19 @@ impl Host {
         let (input, inputs) = mpsc::channel(WAITING_INPUTS);
         let (told, ended) = watch::channel(None);
         let reading = tokio::spawn(read(pty.clone(), log.clone()));
-        let writing = tokio::spawn(write(pty, inputs));
+        let typed = Arc::<Mutex<Typed>>::default();
+        lock(&typed).idle = Some(pty.clone());
+        let writing = tokio::spawn(write(pty, inputs, typed.clone()));
         let tree = Tree::new(pid, command.mark());
         let master: Master = Arc::new(Mutex::new(Some(pair.master)));
-        let process = Process { tree: tree.clone(), master: master.clone(), log: log.clone() };
+        let process = Process {
+            tree: tree.clone(),
+            master: master.clone(),
+            typed: typed.clone(),
+            log: log.clone(),
+        };
         process.wait(reading, writing, told)?;
-        let applied = Mutex::default();
-        Ok(Self { shared: Arc::new(Shared { log, tree, master, applied, input, ended }) })
+        Ok(Self { shared: Arc::new(Shared { log, tree, master, typed, input, ended }) })
     }
 
     /// READ: what the process wrote.
@@ -124,8 +140,15 @@ impl Host {
     /// nothing. Returns whether it is typed now: a process that has ended reads nothing any more.
     pub async fn write(&self, viewer: ViewerId, seq: u64, bytes: Bytes) -> bool {
         let Ok(permit) = self.shared.input.reserve().await else { return false };
-        if self.applied().accept(viewer, seq) {
-            permit.send(bytes);
+        let mut typed = lock(&self.shared.typed);
+        if typed.applied.accept(viewer, seq) {
+            // A key goes to the terminal without a detour, if nothing is before it.
+            let written = typed.idle.as_ref().and_then(|pty| rustix::io::write(pty, &bytes).ok());
+            let rest = bytes.slice(written.unwrap_or(0).min(bytes.len())..);
+            if !rest.is_empty() {
+                typed.idle = None;
+                permit.send(rest);
+            }
         }
         true
     }
@@ -133,12 +156,12 @@ impl Host {
     /// The number of the viewer's last input that was typed; 0 when none was.
     #[must_use]
     pub fn last_written(&self, viewer: ViewerId) -> u64 {
-        self.applied().last(viewer)
+        lock(&self.shared.typed).applied.last(viewer)
     }
 
     /// RESIZE: the terminal has this size now.
     pub fn resize(&self, size: TerminalSize) {
-        let master = self.shared.master.lock().unwrap_or_else(PoisonError::into_inner);
+        let master = lock(&self.shared.master);
         if master.as_ref().is_some_and(|master| master.resize(pty_size(size)).is_ok()) {
             self.shared.log.mark(MarkKind::Resize(size));
         }
@@ -147,7 +170,7 @@ impl Host {
     /// SIGNAL: to the process group, and to the group in the foreground of the terminal.
     pub fn signal(&self, signal: Signal) {
         let foreground = {
-            let master = self.shared.master.lock().unwrap_or_else(PoisonError::into_inner);
+            let master = lock(&self.shared.master);
             master.as_ref().and_then(|master| master.process_group_leader())
         };
         self.shared.tree.signal(signal);
@@ -180,10 +203,11 @@ impl Host {
         let mut ended = self.shared.ended.clone();
         ended.wait_for(Option::is_some).await.ok().and_then(|ended| *ended).flatten()
     }
+}
 
-    fn applied(&self) -> std::sync::MutexGuard<'_, Applied> {
-        self.shared.applied.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here can panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn builder(command: &Prepared) -> Command {
@@ -199,7 +223,7 @@ const fn pty_size(size: TerminalSize) -> PtySize {
 }
 
 /// Reads until nobody has the terminal open any more. Never waits for a reader of the log.
-async fn read(pty: Arc<AsyncFd<OwnedFd>>, log: Log) {
+async fn read(pty: Pty, log: Log) {
     let mut buffer = vec![0; READ];
     loop {
         let Ok(mut ready) = pty.readable().await else { return };
@@ -225,7 +249,8 @@ async fn read(pty: Arc<AsyncFd<OwnedFd>>, log: Log) {
     }
 }
 
-async fn write(pty: Arc<AsyncFd<OwnedFd>>, mut inputs: mpsc::Receiver<Bytes>) {
+/// Types what the terminal had no room for at once.
+async fn write(pty: Pty, mut inputs: mpsc::Receiver<Bytes>, typed: Arc<Mutex<Typed>>) {
     while let Some(mut input) = inputs.recv().await {
         while !input.is_empty() {
             let Ok(mut ready) = pty.writable().await else { return };
@@ -238,6 +263,10 @@ async fn write(pty: Arc<AsyncFd<OwnedFd>>, mut inputs: mpsc::Receiver<Bytes>) {
                 Err(_would_block) => {}
             }
         }
+        let mut typed = lock(&typed);
+        if inputs.is_empty() {
+            typed.idle = Some(pty.clone());
+        }
     }
 }
 
@@ -245,6 +274,7 @@ async fn write(pty: Arc<AsyncFd<OwnedFd>>, mut inputs: mpsc::Receiver<Bytes>) {
 struct Process {
     tree: Tree,
     master: Master,
+    typed: Arc<Mutex<Typed>>,
     log: Log,
 }
 
@@ -270,7 +300,8 @@ impl Process {
                 last_words(&mut reading, &self.log).await;
                 self.log.close();
                 // What is left of the terminal is of no use to anybody.
-                drop(self.master.lock().unwrap_or_else(PoisonError::into_inner).take());
+                drop(lock(&self.master).take());
+                drop(lock(&self.typed).idle.take());
                 told.send_replace(Some(ended));
             });
         };

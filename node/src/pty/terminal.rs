@@ -267,11 +267,10 @@ impl Seat<'_> {
             let more = async {
                 match (is_open, due) {
                     (true, Some(due)) if waiting > 0 => {
-                        // A batch that fills up meanwhile goes at once.
-                        let full = Offset(sent.0 + MAX_PAYLOAD as u64 - 1);
+                        // Being woken for all that comes meanwhile would cost more than it gives.
                         tokio::select! {
                             () = sleep_until(due) => {}
-                            _ = follower.beyond(full) => {}
+                            () = self.log.closed() => {}
                         }
                     }
                     (true, _) => drop(follower.beyond(sent).await),

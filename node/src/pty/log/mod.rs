@@ -19,6 +19,7 @@ use tokio::{
     sync::{Notify, watch},
     time::sleep,
 };
+use tokio_util::sync::CancellationToken;
 
 pub use ring::{Limits, Mark, MarkKind};
 use ring::{Place, Ring};
@@ -36,6 +37,7 @@ struct Shared {
     ring: Mutex<Ring>,
     /// For those who wait for more.
     progress: watch::Sender<Progress>,
+    closed: CancellationToken,
     /// The spill writer has something to do, or nothing any more.
     evicted: Arc<Notify>,
 }
@@ -82,6 +84,7 @@ impl Log {
             epoch,
             ring: Mutex::new(Ring::new(limits)),
             progress: watch::Sender::new(Progress { end: Offset(0), is_closed: false }),
+            closed: CancellationToken::new(),
             evicted: evicted.clone(),
         });
         tokio::spawn(keep_spilling(Arc::downgrade(&shared), evicted, Spill::new(dir)));
@@ -123,7 +126,13 @@ impl Log {
     pub fn close(&self) {
         self.ring().retire();
         self.shared.progress.send_modify(|progress| progress.is_closed = true);
+        self.shared.closed.cancel();
         self.shared.evicted.notify_one();
+    }
+
+    /// Waits until it is closed, and is not woken for anything else.
+    pub async fn closed(&self) {
+        self.shared.closed.cancelled().await;
     }
 
     /// How far it has come.
