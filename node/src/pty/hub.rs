@@ -1,4 +1,4 @@
-//! Who watches an agent, who drives, and which size the terminal has. [`Drivers`] decides and does
+//! Who watches an agent, who drives, and which size the terminal has. `Drivers` decides and does
 //! no I/O; [`Hub`] tells the host and the viewers.
 
 use std::{
