@@ -49,7 +49,9 @@ fmt: ## format the code
 ##@ Longer runs
 
 bench: ## handshakes, sessions, terminals, and everything through a relay beside what is bare
-	cargo bench --workspace
+	cargo bench -p gantline-crypto --bench session
+	cargo bench -p gantline-node --bench pty
+	cargo bench -p gantline-tests --bench through_relay
 
 bars: ## the attack tests at full size
 	GANTLINE_TIER=bars $(HOSTILE)
