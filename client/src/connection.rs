@@ -241,25 +241,18 @@ async fn over_session(session: &Session, request: Request) -> Result<Answer, Req
     let Request { method, path, headers, body } = request;
     let open = Open { method: method.as_str().to_owned(), path, headers };
     let (mut sending, mut receiving) = session.open(open)?;
-    // The machine may answer before it has read everything: with why it does not want it.
-    let send = async {
-        if !body.is_empty() {
-            sending.write(body).await?;
-        }
-        sending.finish()
-    };
-    let head = {
-        let mut head = std::pin::pin!(receiving.head());
-        tokio::select! {
-            biased;
-            head = &mut head => head,
-            sent = send => match sent {
-                Ok(()) => head.await,
-                // Its answer, if there is one, says more.
-                Err(error) => head.await.map_err(|_| error),
-            },
-        }
-    }?;
+    if body.is_empty() {
+        sending.finish()?;
+    } else {
+        // In a task of its own, which ends with the stream: the machine may answer before it has
+        // read everything, with why it does not want it, and whoever drops the rest drops the answer.
+        tokio::spawn(async move {
+            if sending.write(body).await.is_ok() {
+                let _ = sending.finish();
+            }
+        });
+    }
+    let head = receiving.head().await?;
     let status = StatusCode::from_u16(head.status)
         .map_err(|error| RequestError::Malformed(error.to_string()))?;
     Ok(Answer { status, headers: head.headers, body: Body::Session(receiving) })

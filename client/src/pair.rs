@@ -89,11 +89,12 @@ impl WithPipe for Run<'_, '_> {
             let mut message = vec![0; needs];
             reader.read_exact(&mut message).await.map_err(PathError::Broken)?;
             let step = run.receive(&message, rng)?;
-            writer.write_chunk(step.send.into()).await.map_err(PathError::Broken)?;
+            // What was granted counts, whatever becomes of the pipe now.
             if let Some(paired) = step.done {
                 let _ = writer.shutdown().await;
                 return Ok(paired);
             }
+            writer.write_chunk(step.send.into()).await.map_err(PathError::Broken)?;
         }
     }
 }

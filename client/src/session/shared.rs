@@ -82,9 +82,12 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) core: Core,
     pub(super) streams: HashMap<StreamId, StreamState>,
-    /// At most 128 streams and one HELLO: the core ends a session that opens more.
+    /// At most 128 streams and one HELLO: the core ends a session that opens more, and one that is
+    /// reset leaves.
     arrivals: VecDeque<Began>,
     arrival_waker: Option<Waker>,
+    /// Nobody takes what the peer opens: it is refused.
+    is_deaf: bool,
     pub(super) going_away: Option<GoAwayCode>,
     pub(super) end: Option<SessionEnd>,
 }
@@ -124,6 +127,7 @@ impl Session {
             streams: HashMap::new(),
             arrivals: VecDeque::new(),
             arrival_waker: None,
+            is_deaf: false,
             going_away: None,
             end: None,
         };
@@ -244,6 +248,23 @@ impl Arrivals {
     }
 }
 
+impl Drop for Arrivals {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.is_deaf = true;
+        let State { core, streams, arrivals, .. } = &mut *state;
+        for began in std::mem::take(arrivals) {
+            if let Began::Stream(stream, _) = began {
+                let unread = streams.remove(&stream).map_or(0, |state| state.received.len());
+                core.consumed(stream, unread);
+                core.reset(stream, ResetCode::Refused);
+            }
+        }
+        drop(state);
+        self.shared.speak.notify_one();
+    }
+}
+
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // The core returns errors and does not panic, so a poisoned state is whole.
@@ -258,13 +279,15 @@ impl Shared {
         let mut guard = self.lock();
         let state = &mut *guard;
         let mut discarded = Vec::new();
-        let State { core, streams, arrivals, arrival_waker, going_away, .. } = state;
+        let State { core, streams, arrivals, arrival_waker, is_deaf, going_away, .. } = state;
+        let mut refused = Vec::new();
         let mut closed = None;
         let result = core.receive(now, input, |event| match event {
             Event::Hello(_) => {
                 arrivals.push_back(Began::Hello);
                 wakers.extend(arrival_waker.take());
             }
+            Event::Opened { stream, .. } if *is_deaf => refused.push(stream),
             Event::Opened { stream, open } => {
                 streams.insert(stream, StreamState::default());
                 arrivals.push_back(Began::Stream(stream, open));
@@ -290,7 +313,15 @@ impl Shared {
                 }
             }
             Event::Reset { stream, code } => {
-                if let Some(state) = streams.get_mut(&stream) {
+                let waiting = arrivals.len();
+                let is_stream =
+                    |began: &Began| matches!(began, Began::Stream(other, _) if *other == stream);
+                arrivals.retain(|began| !is_stream(began));
+                if arrivals.len() < waiting {
+                    // Nobody has seen it yet, and nobody will.
+                    let unread = streams.remove(&stream).map_or(0, |state| state.received.len());
+                    discarded.push((stream, unread));
+                } else if let Some(state) = streams.get_mut(&stream) {
                     state.reset.get_or_insert(code);
                     wakers.extend(state.all_wakers());
                 }
@@ -312,12 +343,16 @@ impl Shared {
         for (stream, length) in discarded {
             state.core.consumed(stream, length);
         }
+        for stream in refused {
+            state.core.reset(stream, ResetCode::Refused);
+        }
         if let Some(end) = closed {
             wakers.extend(self.end(state, end));
         } else if let Err(error) = &result {
             wakers.extend(self.end(state, SessionEnd::Failed(error.clone())));
         }
-        let speaks = state.core.has_something_to_say(now);
+        // A writing task whose session is over ends the pipe.
+        let speaks = state.core.has_something_to_say(now) || state.core.is_over();
         drop(guard);
         wake(wakers);
         result.map(|taken| (taken, speaks))
@@ -377,7 +412,7 @@ impl Shared {
 }
 
 impl StreamState {
-    fn all_wakers(&mut self) -> impl Iterator<Item = Waker> {
+    pub(super) fn all_wakers(&mut self) -> impl Iterator<Item = Waker> {
         [self.reader.take(), self.writer.take(), self.watcher.take()].into_iter().flatten()
     }
 }
@@ -389,7 +424,7 @@ pub(super) struct Spoken {
     pub(super) is_over: bool,
 }
 
-fn wake(wakers: Vec<Waker>) {
+pub(super) fn wake(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         waker.wake();
     }

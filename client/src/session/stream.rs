@@ -14,7 +14,7 @@ use gantline_protocol::{
     session::{Head, ResetCode},
 };
 
-use super::shared::{SessionEnd, Shared, State};
+use super::shared::{SessionEnd, Shared, State, wake};
 
 /// Why a stream could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -174,7 +174,18 @@ impl Sending {
 
     fn give_up(&mut self, code: ResetCode) {
         self.is_finished = true;
-        self.shared.lock().core.reset(self.stream, code);
+        let mut state = self.shared.lock();
+        state.core.reset(self.stream, code);
+        // Nothing more comes: whoever waits for it must not wait for ever.
+        let mut wakers = Vec::new();
+        if let Some(stream) = state.streams.get_mut(&self.stream)
+            && !stream.is_finished
+        {
+            stream.reset.get_or_insert(code);
+            wakers.extend(stream.all_wakers());
+        }
+        drop(state);
+        wake(wakers);
         self.shared.speak.notify_one();
     }
 
@@ -259,7 +270,7 @@ impl Receiving {
         let mut state = self.shared.lock();
         let end = state.end.clone();
         let Some(stream) = state.streams.get_mut(&self.stream) else {
-            return Poll::Ready(Ok(None));
+            return Poll::Ready(Err(StreamEnd::WrongState));
         };
         if !stream.received.is_empty() {
             let bytes = stream.received.split().freeze();
