@@ -212,6 +212,19 @@ impl DeviceBook {
         removed
     }
 
+    /// Takes back an entry that could not be stored, as if it had never been. Other entries of the
+    /// same device stay in force.
+    pub fn withdraw(&mut self, id: DeviceId) {
+        self.devices.retain(|device| device.id != id);
+    }
+
+    /// Whether this entry is there and was not revoked.
+    #[must_use]
+    pub fn is_served(&self, id: DeviceId) -> bool {
+        let is_live = |device: &Device| !matches!(device.standing, Standing::Revoked { .. });
+        self.devices.iter().any(|device| device.id == id && is_live(device))
+    }
+
     /// Drops what need not be remembered any longer; says whether anything was.
     pub fn forget(&mut self, now: Timestamp) -> bool {
         let before = self.devices.len();

@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Instant, SystemTime},
 };
 
@@ -55,7 +58,9 @@ struct Shared {
     sessions: Sessions,
     books: Mutex<Books>,
     /// Held while a file is written, so that no older version overtakes a newer one.
-    saving: tokio::sync::Mutex<()>,
+    saving: Arc<tokio::sync::Mutex<()>>,
+    /// That devices were seen is to be stored; somebody is about to.
+    is_sighting_due: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -121,7 +126,8 @@ impl Devices {
             events,
             sessions,
             books: Mutex::new(books),
-            saving: tokio::sync::Mutex::default(),
+            saving: Arc::default(),
+            is_sighting_due: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -141,14 +147,14 @@ impl Devices {
     /// sessions have ended then, but it would be let in again after a restart of the node.
     pub async fn revoke(&self, id: DeviceId) -> Result<(), DevicesError> {
         let removed = self.books().devices.revoke(id, wall());
-        if removed.is_empty() {
-            return Err(DevicesError::UnknownDevice(id));
-        }
+        let is_unknown = removed.is_empty();
         for device_id in removed {
             self.shared.sessions.revoke(device_id);
             self.shared.events.publish(EventKind::DeviceRemoved { device_id });
         }
-        Ok(self.save_devices().await?)
+        // Also when it is gone already: it may be so in memory only, if the disk was full before.
+        self.save_devices().await?;
+        if is_unknown { Err(DevicesError::UnknownDevice(id)) } else { Ok(()) }
     }
 
     /// Mints a code for one device, live for 120 s. An earlier one is void.
@@ -219,10 +225,8 @@ impl Devices {
     /// [`DevicesError::UnknownInvitation`], [`DevicesError::State`].
     pub async fn revoke_invitation(&self, id: InvitationId) -> Result<(), DevicesError> {
         let was_there = self.books().desk.revoke(id);
-        if !was_there {
-            return Err(DevicesError::UnknownInvitation);
-        }
-        Ok(self.save_invitations().await?)
+        self.save_invitations().await?;
+        if was_there { Ok(()) } else { Err(DevicesError::UnknownInvitation) }
     }
 
     /// Whom the key in a session's first message belongs to.
@@ -244,19 +248,20 @@ impl Devices {
         for device in replaced {
             self.shared.sessions.replace(*device);
         }
-        let this = self.clone();
-        let saved = async move {
-            if let Err(error) = this.save_devices().await {
-                tracing::warn!(%error, "when a device was last seen could not be stored");
-            }
-        };
         // That a device is known must be remembered before it is served; when it was here last can
-        // wait.
-        match was_pending {
-            true => saved.await,
-            false => drop(tokio::spawn(saved)),
+        // wait, and one write does for many.
+        if was_pending {
+            self.save_sightings().await;
+        } else if !self.shared.is_sighting_due.swap(true, Ordering::Relaxed) {
+            let this = self.clone();
+            tokio::spawn(async move { this.save_sightings().await });
         }
         seen
+    }
+
+    /// Whether this entry is in force.
+    pub(super) fn is_served(&self, id: DeviceId) -> bool {
+        self.books().devices.is_served(id)
     }
 
     /// Whether somebody could pair in this way now.
@@ -302,7 +307,7 @@ impl Devices {
             };
             if let Err(error) = stored {
                 tracing::error!(%error, "a device could not be stored, and so was not paired");
-                let _ = self.books().devices.revoke(device.id, wall());
+                self.books().devices.withdraw(device.id);
                 return Err(PairingError::Over);
             }
             let Device { id: device_id, name, role, .. } = device.clone();
@@ -329,17 +334,34 @@ impl Devices {
         .await
     }
 
+    async fn save_sightings(&self) {
+        if let Err(error) = self.save_devices().await {
+            tracing::warn!(%error, "when a device was last seen could not be stored");
+        }
+    }
+
+    /// Writes a file as it is to be now. It is written to the end even if nobody waits any more, and
+    /// after every version before it.
     async fn save<T: serde::Serialize + Send + 'static>(
         &self,
         name: &'static str,
-        stored: impl FnOnce(&Books) -> T,
+        stored: impl FnOnce(&Books) -> T + Send + 'static,
     ) -> Result<(), StateError> {
-        let _saving = self.shared.saving.lock().await;
-        let stored = stored(&self.books());
-        let files = self.shared.files.clone();
-        spawn_blocking(move || files.write_json(name, &stored))
+        let this = self.clone();
+        let saved = tokio::spawn(async move {
+            let saving = this.shared.saving.clone().lock_owned().await;
+            this.shared.is_sighting_due.store(false, Ordering::Relaxed);
+            let stored = stored(&this.books());
+            let files = this.shared.files.clone();
+            spawn_blocking(move || {
+                let written = files.write_json(name, &stored);
+                drop(saving);
+                written
+            })
             .await
             .expect("writing a file does not panic, and nobody cancels it")
+        });
+        saved.await.expect("saving does not panic, and nobody cancels it")
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

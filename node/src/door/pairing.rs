@@ -1,11 +1,19 @@
 //! A pipe on which a device pairs.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use gantline_crypto::pairing::{NodePairing, PairingError, wire::Refusal};
 use gantline_transport::{PipeReader, PipeWriter};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 use super::{ByWhat, Place};
+
+/// How long the last word may take to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Sees a pairing through, or tells the device why not. Nothing here is retried: the device's user
 /// decides whether to try again.
@@ -20,12 +28,16 @@ pub(super) async fn welcome(
         Ok(()) => run(&place, by, &mut reader, &mut writer).await,
         Err(refusal) => Some(refusal),
     };
-    if let Some(refusal) = farewell {
-        tracing::info!(%refusal, ?by, "a pairing failed");
-        // Whoever is told may be gone; then there is nobody to tell.
-        let _ = writer.write_chunk(Bytes::copy_from_slice(&[refusal.to_status()])).await;
-    }
-    let _ = writer.shutdown().await;
+    // A pipe that was refused has no place any more, and so no deadline but this.
+    let _ = timeout(FAREWELL, async {
+        if let Some(refusal) = farewell {
+            tracing::info!(%refusal, ?by, "a pairing failed");
+            // Whoever is told may be gone; then there is nobody to tell.
+            let _ = writer.write_chunk(Bytes::copy_from_slice(&[refusal.to_status()])).await;
+        }
+        let _ = writer.shutdown().await;
+    })
+    .await;
 }
 
 /// The run itself; what to tell the device if it fails, and `None` if nobody is there to be told.

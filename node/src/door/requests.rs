@@ -27,7 +27,11 @@ pub(super) async fn answer(
     let Some(request) = request(open, principal, receiving) else {
         return sending.reset(ResetCode::Refused);
     };
-    let Ok(response) = router.oneshot(request).await;
+    // What must not stop half-way runs in a task of its own, as mutations with a key do.
+    let response = tokio::select! {
+        Ok(response) = router.oneshot(request) => response,
+        _ = sending.abandoned() => return,
+    };
     let (parts, mut body) = response.into_parts();
     if let Err(error) = sending.answer(head(&parts)) {
         tracing::debug!(%error, "an answer could not be sent");

@@ -19,10 +19,10 @@ use gantline_crypto::{
 };
 use gantline_protocol::{
     DeviceId,
-    session::{CloseCode, GoAwayCode},
+    session::{CloseCode, GoAwayCode, MAX_STREAMS},
 };
 use gantline_transport::{PipeReader, PipeWriter};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, sync::Semaphore};
 
 use super::{Place, devices::rng, requests};
 use crate::access::{Entrance, Principal, Subject};
@@ -179,6 +179,10 @@ pub(super) async fn welcome(
     let Some(entry) = shared.sessions.enter(device.id, &session) else {
         return unproved.close(CloseCode::Overload, "this machine has too many sessions");
     };
+    // It may have been removed after it was looked up and before it was on the list.
+    if !shared.devices.is_served(device.id) {
+        return unproved.close(CloseCode::Revoked, "");
+    }
     unproved.keep();
     tokio::spawn(serve(place.shared.router.clone(), device, entry, arrivals));
 }
@@ -190,10 +194,16 @@ async fn serve(router: axum::Router, device: Device, entry: Entry, mut arrivals:
         role: device.role,
         entrance: Entrance::Session,
     };
-    while let Some(arrival) = arrivals.next().await {
+    // A stream that was reset is over for the session, and its request may not be.
+    let requests = Arc::new(Semaphore::new(MAX_STREAMS));
+    while let Ok(permit) = requests.clone().acquire_owned().await {
+        let Some(arrival) = arrivals.next().await else { break };
         if let Arrival::Stream { open, sending, receiving } = arrival {
             let router = router.clone();
-            tokio::spawn(requests::answer(router, principal, open, sending, receiving));
+            tokio::spawn(async move {
+                requests::answer(router, principal, open, sending, receiving).await;
+                drop(permit);
+            });
         }
     }
     drop(entry);
