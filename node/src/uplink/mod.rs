@@ -35,6 +35,10 @@ pub use tokens::Tokens;
 
 /// How long to wait before asking a relay again that does not want this machine.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
+/// How long a link must have stood for its end to be a first failure again.
+const UP_FOR: Duration = Duration::from_secs(10);
+/// How long a link may go on after its relay said that it is being stopped, for the pipes in it.
+const LONGEST_FAREWELL: Duration = Duration::from_secs(60);
 /// What ends a link that this node ends: nothing is wrong.
 const GOODBYE: u32 = 0;
 
@@ -113,6 +117,12 @@ impl Uplinks {
     }
 }
 
+impl Drop for Uplinks {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 /// The link to one relay.
 struct Uplink {
     relay: RelayAddress,
@@ -128,8 +138,9 @@ struct Uplink {
 enum Ended {
     /// It broke, or the relay could not be reached.
     Lost(String),
-    /// The relay was restarted: it is there already.
-    Restarted(String),
+    /// The relay was restarted: it is there already. `was_up`: the link had stood for a while, so
+    /// that coming back at once is no loop.
+    Restarted { why: String, was_up: bool },
     /// The relay has too much to do; it may have said for how long at least.
     Busy { why: String, at_least: Duration },
     /// The relay does not want this machine; only a person can change that.
@@ -137,8 +148,8 @@ enum Ended {
     /// Another machine has the alias: go on without it.
     AliasTaken(String),
     /// The relay is about to stop; another link is wanted within this time, and the pipes of the
-    /// old one go on.
-    GoAway(Duration),
+    /// old one go on. `was_up` as above.
+    GoAway { within: Duration, was_up: bool },
     /// A newer login with this machine's key took over.
     Replaced,
 }
@@ -152,19 +163,24 @@ impl Uplink {
             let ended = self.once(&mut backoff, &stop).await;
             let (state, why, wait) = match ended {
                 Ended::Lost(why) => (LinkState::Down, why, backoff.fail(random())),
-                Ended::Restarted(why) => (LinkState::Down, why, Duration::ZERO),
+                Ended::Restarted { why, was_up } => {
+                    let wait = if was_up { Duration::ZERO } else { backoff.fail(random()) };
+                    (LinkState::Down, why, wait)
+                }
                 Ended::Busy { why, at_least } => {
                     (LinkState::Down, why, backoff.refused(at_least, random()))
                 }
                 Ended::Refused { why, at_least } => {
                     (LinkState::Refused, why, backoff.refused(at_least.max(REFUSED_FOR), random()))
                 }
-                Ended::AliasTaken(why) => {
-                    self.identity.alias = None;
-                    (LinkState::Down, why, Duration::ZERO)
-                }
-                Ended::GoAway(within) => {
-                    let wait = within.mul_f64(fraction(random()));
+                Ended::AliasTaken(why) => match self.identity.alias.take() {
+                    Some(_) => (LinkState::Down, why, Duration::ZERO),
+                    // It says so of a login that has none.
+                    None => (LinkState::Down, why, backoff.fail(random())),
+                },
+                Ended::GoAway { within, was_up } => {
+                    let spread = within.mul_f64(fraction(random()));
+                    let wait = if was_up { spread } else { spread.max(backoff.fail(random())) };
                     (LinkState::Down, "the relay is being stopped".to_owned(), wait)
                 }
                 Ended::Replaced => match clashes.replaced(Instant::now()) {
@@ -193,7 +209,7 @@ impl Uplink {
             Ok(control) => control,
             Err(failed) => return Ended::from(failed),
         };
-        backoff.succeed();
+        let began = Instant::now();
         self.tokens.used(&self.relay).await;
         tracing::info!(relay = %self.relay.host, "the link to the relay is up");
         self.tell(LinkState::Up, None);
@@ -204,11 +220,22 @@ impl Uplink {
             never = self.take_pipes(&link) => match never {},
         };
         self.events.publish(EventKind::LinkDown { host });
-        if let Ended::GoAway(_) = ended {
-            // The pipes of this link hold it, and end it with the last of them.
-            hang_up.forget(control);
+        let was_up = began.elapsed() >= UP_FOR;
+        if was_up {
+            backoff.succeed();
         }
-        ended
+        match ended {
+            Ended::GoAway { within, .. } => {
+                hang_up.forget(control);
+                Ended::GoAway { within, was_up }
+            }
+            Ended::Restarted { why, .. } => Ended::Restarted { why, was_up },
+            ended @ (Ended::Lost(_)
+            | Ended::Busy { .. }
+            | Ended::Refused { .. }
+            | Ended::AliasTaken(_)
+            | Ended::Replaced) => ended,
+        }
     }
 
     /// Why the link ended, the control stream tells: its last words may still lie there.
@@ -241,9 +268,8 @@ async fn follow(control: &mut Control, link: &QuicLink) -> Ended {
                 }
             }
             Ok(LinkMessage::GoAway { redial_within_ms }) => {
-                return Ended::GoAway(
-                    Duration::from_millis(redial_within_ms.into()).min(Duration::from_secs(60)),
-                );
+                let within = Duration::from_millis(redial_within_ms.into()).min(LONGEST_FAREWELL);
+                return Ended::GoAway { within, was_up: false };
             }
             Ok(LinkMessage::Replaced) => return Ended::Replaced,
             Ok(LinkMessage::Pong(_) | LinkMessage::Ignored(_)) => {}
@@ -280,6 +306,7 @@ impl HangUp {
             let _control = control;
             tokio::select! {
                 () = stop.cancelled() => link.close(GOODBYE, "the node stops"),
+                () = sleep(2 * LONGEST_FAREWELL) => link.close(GOODBYE, "it took too long"),
                 _ = link.ended() => {}
             }
         });
@@ -313,7 +340,7 @@ impl From<DialError> for Ended {
 impl From<LinkEnd> for Ended {
     fn from(end: LinkEnd) -> Self {
         match end {
-            LinkEnd::Restarted => Self::Restarted(end.to_string()),
+            LinkEnd::Restarted => Self::Restarted { why: end.to_string(), was_up: false },
             LinkEnd::ClosedByPeer { .. }
             | LinkEnd::ClosedHere
             | LinkEnd::Silent
