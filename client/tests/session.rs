@@ -242,6 +242,7 @@ async fn a_removed_device_is_told_so_in_the_middle_of_an_answer() {
     assert_eq!(all(&mut receiving).await, Err(StreamEnd::SessionOver(end.clone())));
     assert_eq!(device.ended().await, end);
     timeout(SOON, node.finished()).await.unwrap();
+    timeout(SOON, device.finished()).await.expect("a pipe is kept for a session that is over");
     assert!(matches!(answer.write(Bytes::from_static(b"x")).await, Err(StreamEnd::SessionOver(_))));
 }
 
@@ -292,4 +293,40 @@ async fn a_peer_that_reads_nothing_can_not_keep_a_closed_session_alive() {
     }
     device.close(CloseCode::Done, "");
     timeout(SOON, device.finished()).await.expect("the session waits for ever");
+}
+
+#[tokio::test]
+async fn a_flood_of_streams_that_are_reset_at_once_leaves_nothing_behind() {
+    let Ends { device, node, mut arrivals } = session().await;
+    for _ in 0..2000 {
+        drop(device.open(get("/flood")).unwrap());
+        tokio::task::yield_now().await;
+    }
+    let (sending, _receiving) = device.open(get("/last")).unwrap();
+    sending.finish().unwrap();
+    let (open, _sending, _receiving) = loop {
+        let (open, sending, receiving) = next_stream(&mut arrivals).await;
+        if open.path == "/last" {
+            break (open, sending, receiving);
+        }
+    };
+    assert_eq!(open.path, "/last");
+    assert!(node.open_streams() <= 2, "{} streams are kept", node.open_streams());
+}
+
+#[tokio::test]
+async fn whoever_serves_nothing_refuses_what_it_is_asked() {
+    let Ends { device: _device, node, arrivals: _arrivals } = session().await;
+    let (_sending, mut receiving) = node.open(get("/")).unwrap();
+    let answer = timeout(SOON, receiving.head()).await.expect("nobody answers");
+    assert_eq!(answer, Err(StreamEnd::Reset(ResetCode::Refused)));
+}
+
+#[tokio::test]
+async fn an_answer_that_can_not_come_any_more_is_not_waited_for() {
+    let Ends { device, node: _node, arrivals: _arrivals } = session().await;
+    let (sending, mut receiving) = device.open(get("/")).unwrap();
+    drop(sending);
+    let answer = timeout(SOON, receiving.head()).await.expect("it waits for ever");
+    assert_eq!(answer, Err(StreamEnd::Reset(ResetCode::Cancelled)));
 }
