@@ -29,7 +29,6 @@ pub struct TestNode {
     program: Program,
     home: TempDir,
     relay: Option<RelayAddress>,
-    options: Vec<String>,
 }
 
 impl TestNode {
@@ -54,7 +53,7 @@ impl TestNode {
     pub fn launch(options: &[&str], relay: Option<RelayAddress>) -> Self {
         let home = TempDir::new().expect("there is a temporary directory");
         let (program, _) = up(home.path(), options);
-        Self { program, home, relay, options: Vec::new() }
+        Self { program, home, relay }
     }
 
     /// The process.
@@ -90,8 +89,7 @@ impl TestNode {
 
     /// Starts it again on the same home; it is joined already.
     pub fn start_again(&mut self) {
-        let options: Vec<_> = self.options.iter().map(String::as_str).collect();
-        self.program = up(self.home.path(), &options).0;
+        self.program = up(self.home.path(), &[]).0;
     }
 
     /// Its API, by its Unix socket.

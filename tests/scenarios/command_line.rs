@@ -74,9 +74,12 @@ async fn a_link_pairs_once_and_a_second_time_says_so() {
     let link = minted["link"].as_str().unwrap();
     told(&run(&home.path().join("laptop"), &["add", link, "--name", "box"]));
     told(&run(&home.path().join("laptop"), &["exec", "--on", "box", "--", "true"]));
+    // What it lets in may do no more than the link says.
+    let ran = run(&home.path().join("laptop"), &["device", "list", "--on", "box"]);
+    assert!(text(&ran.stderr).contains("operator"), "{}", text(&ran.stderr));
     let again = run(&home.path().join("phone"), &["add", link]);
-    assert!(!again.status.success());
-    assert!(!text(&again.stderr).is_empty());
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("takes no link now"), "{}", text(&again.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]
