@@ -264,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pairing_again_that_could_not_be_stored_leaves_the_one_before_in_force() {
+        let mut book = DeviceBook::default();
+        book.enter(device(1), START).unwrap();
+        assert_eq!(book.seen(device(1).id, START), SERVE);
+        let again = Device { id: device(9).id, ..device(1) };
+        book.enter(again, START).unwrap();
+        book.withdraw(device(9).id);
+        assert_eq!(admitted(&book, 1, MOMENT), "serve");
+        assert!(book.is_served(device(1).id) && !book.is_served(device(9).id));
+        assert_eq!(book.revoke(device(1).id, START), [device(1).id]);
+        assert!(!book.is_served(device(1).id), "a session that is about to be listed goes on");
+    }
+
+    #[test]
     fn a_pairing_that_nobody_used_is_void_after_ten_minutes() {
         let mut book = DeviceBook::default();
         book.enter(device(1), START).unwrap();
