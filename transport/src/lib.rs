@@ -5,6 +5,7 @@
 //! the relay is, by its pin or by the Web PKI; who the node is, the login proves inside it.
 
 pub mod backoff;
+mod changes;
 pub mod link;
 pub mod quic;
 mod resolve;
@@ -12,6 +13,7 @@ pub mod tls;
 pub mod websocket;
 
 pub use backoff::Backoff;
+pub use changes::{Change, NetworkChanges, Way};
 pub use link::{Link, LinkEnd, PipeReader, PipeWriter};
 pub use quic::{DialError, QuicDialer, QuicLink, QuicListener};
 pub use tls::{Identity, IdentityError};
