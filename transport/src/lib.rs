@@ -6,6 +6,7 @@
 //! inside it.
 
 pub mod backoff;
+mod changes;
 mod dial;
 pub mod link;
 pub mod quic;
@@ -14,6 +15,7 @@ pub mod tls;
 pub mod websocket;
 
 pub use backoff::Backoff;
+pub use changes::{Change, NetworkChanges, Way};
 pub use dial::{Carriers, CarriersError, DialError, Dialer};
 pub use link::{Link, LinkEnd, PipeReader, PipeWriter};
 pub use quic::{QuicDialer, QuicLink, QuicListener};
