@@ -9,7 +9,6 @@ pub mod config;
 pub mod directory;
 mod edge;
 mod exchange;
-mod inbox;
 pub mod limits;
 mod line;
 pub mod links;

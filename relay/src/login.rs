@@ -11,13 +11,12 @@ use gantline_protocol::{
     Alias, HostName, Ticket, WireError,
     link::{DenialReason, Denied, LinkHello, LinkMessage, LinkReply, Welcome},
 };
-use gantline_transport::{LinkEnd, PipeWriter, RelayReader, RelayWriter};
+use gantline_transport::{Inbox, LinkEnd, PipeWriter, ReadError, RelayReader, RelayWriter};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::{io::AsyncWriteExt, select, sync::watch, time::timeout};
 
 use crate::{
     exchange::{Exchange, LinkPlace, NodeLink, Order, now},
-    inbox::{Inbox, ReadError},
     line::{Invites, Line},
     registry::{EnrolError, Enrolment, TokenHash},
 };

@@ -9,13 +9,12 @@ use gantline_protocol::{
     WireError,
     link::{LinkReply, PipeReply, PipeRequest, Progress, Purpose, TicketRequest},
 };
-use gantline_transport::{PipeWriter, RelayReader, RelayWriter};
+use gantline_transport::{Inbox, PipeWriter, ReadError, RelayReader, RelayWriter};
 use tokio::{io::AsyncWriteExt, sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     edge::Places,
     exchange::Exchange,
-    inbox::{Inbox, ReadError},
     line::{Invites, Line},
     login::{self, CLOSE_ILLEGAL},
     pipes,

@@ -8,6 +8,7 @@
 pub mod backoff;
 mod changes;
 mod dial;
+pub mod inbox;
 pub mod link;
 pub mod quic;
 mod relay_link;
@@ -17,6 +18,7 @@ pub mod websocket;
 pub use backoff::Backoff;
 pub use changes::{Change, NetworkChanges, Way};
 pub use dial::{Carriers, CarriersError, DialError, Dialer};
+pub use inbox::{Inbox, ReadError};
 pub use link::{Link, LinkEnd, PipeReader, PipeWriter};
 pub use quic::{QuicDialer, QuicLink, QuicListener};
 pub use relay_link::{RelayLink, RelayReader, RelayWriter};

@@ -81,10 +81,16 @@ impl Dialer {
         Ok(Self { quic, websocket: WebSocketDialer::new(timing), carriers })
     }
 
-    /// Which carriers it may use.
+    /// The same dialler, by WebSockets alone.
     #[must_use]
-    pub const fn carriers(&self) -> Carriers {
-        self.carriers
+    pub fn by_websocket(&self) -> Self {
+        Self { carriers: Carriers::WebSocket, ..self.clone() }
+    }
+
+    /// Whether a link on WebSockets is a makeshift that QUIC may take the place of.
+    #[must_use]
+    pub fn may_race(&self) -> bool {
+        self.carriers == Carriers::Both
     }
 
     /// Dials `relay` for 11 s at most. QUIC has a head start of 1 s, or until it fails; then a
