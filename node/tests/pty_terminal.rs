@@ -309,32 +309,6 @@ async fn a_crowd_is_let_in_up_to_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_late_gets_the_end_from_a_line_start_and_then_exactly_the_rest() {
-    let machine = Machine::new();
-    let script = "stty -opost -echo; seq 1 100000; echo -; read x; seq 100001 200000";
-    let hub = machine.hub(machine.sh(script));
-    let all = [&*numbered(1, 100_000), b"-\n", &*numbered(100_001, 200_000)].concat();
-    let mut first = Viewer::from_start(&hub).await;
-    first.sees("-\n").await;
-    let mut late = Viewer::attach(&hub, As::default()).await;
-    let mut screen = Vec::new();
-    late.until(|late, told| {
-        let Told::Snapshot { position, last, bytes } = told else { panic!("no snapshot") };
-        assert_eq!(position.offset.0, late.begins);
-        screen.extend_from_slice(bytes);
-        *last
-    })
-    .await;
-    let before = &all[..late.begins as usize];
-    assert!(before.ends_with(&screen) && screen.len() > 200_000, "{} bytes", screen.len());
-    assert_eq!(before[before.len() - screen.len() - 1], b'\n', "it begins within a line");
-    first.types("\r").await;
-    late.exit().await;
-    assert!([&*screen, &*late.seen].concat() == all[all.len() - screen.len() - late.seen.len()..]);
-    assert_eq!(late.begins as usize + late.seen.len(), all.len());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn everybody_hears_of_every_change_of_driver() {
     let machine = Machine::new();
     let hub = machine.hub(machine.sh(ANSWERS));
@@ -366,9 +340,12 @@ async fn what_the_log_keeps_no_longer_is_named_and_the_output_goes_on() {
     quick.until(|quick, _| quick.seen.ends_with(b"half\n") || quick.at() > 6_888_000).await;
     slow.until(|slow, _| slow.at() >= 256 << 10).await;
     slow.say(ViewerMessage::Ack(Offset(slow.at()))).await;
-    slow.until(|_, told| matches!(told, Told::Snapshot { last: true, .. })).await;
-    let [(from, to)] = slow.skipped[..] else { panic!("{:?}", slow.skipped) };
-    assert!(from < to && to > 6_000_000);
+    // It may have missed something before, if it was very slow.
+    slow.until(|slow, told| {
+        matches!(told, Told::Snapshot { last: true, .. })
+            && slow.skipped.last().is_some_and(|(from, to)| from < to && *to > 6_000_000)
+    })
+    .await;
     // It has nothing new to acknowledge, and still hears what comes.
     quick.types("\r").await;
     slow.sees("done").await;

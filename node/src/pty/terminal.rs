@@ -24,7 +24,7 @@ use super::{
     host::Host,
     hub::{Hub, Viewer},
     log::{Log, Read},
-    screen,
+    screen::{Screen, Shot},
 };
 use crate::duplex::{DuplexError, MessageReceiver, MessageSender};
 
@@ -54,6 +54,9 @@ pub enum TerminalError {
     /// The viewer did something at the wrong time.
     #[error("the viewer broke the protocol: {0}")]
     Rule(&'static str),
+    /// The node is about to stop.
+    #[error("this node is stopping")]
+    Stopping,
     /// As many viewers watch as there may be.
     #[error("this agent has as many viewers as it may have")]
     Full,
@@ -80,6 +83,7 @@ pub async fn serve(
     let seat = Seat {
         host: hub.host(),
         log: hub.host().log(),
+        screen: hub.screen(),
         viewer,
         may_drive: may_drive && attach.mode == ViewerMode::Drive,
         attach,
@@ -133,6 +137,7 @@ impl Inputs {
 struct Seat<'a> {
     host: &'a Host,
     log: &'a Log,
+    screen: &'a Screen,
     viewer: Viewer,
     may_drive: bool,
     attach: Attach,
@@ -153,14 +158,10 @@ impl Seat<'_> {
         if let Some(offset) = known.filter(|known| *known >= self.log.start()) {
             return self.say_attached(sender, Position { epoch, offset }).await;
         }
-        let (position, screen) = screen::snapshot(self.log).await;
-        let told = self.say_attached(sender, position).await?;
-        if let Some(from) = known.filter(|from| *from < position.offset) {
-            say(sender, &NodeMessage::Skipped { from, to: position.offset }).await?;
-        }
-        for part in snapshot_parts(position, told.situation.0, &screen) {
-            say(sender, &part).await?;
-        }
+        let shot = self.screen.shot().await.ok_or(TerminalError::Stopping)?;
+        let told = self.say_attached(sender, shot.position).await?;
+        let skipped = known.filter(|from| *from < shot.position.offset);
+        say_shot(sender, skipped, &shot).await?;
         Ok(told)
     }
 
@@ -305,13 +306,9 @@ impl Seat<'_> {
                 Ok(next)
             }
             Read::Gap { from, .. } => {
-                let (position, screen) = screen::snapshot(self.log).await;
-                let to = position.offset;
-                say(sender, &NodeMessage::Skipped { from, to }).await?;
-                let (size, _) = self.viewer.situation();
-                for part in snapshot_parts(position, size, &screen) {
-                    say(sender, &part).await?;
-                }
+                let shot = self.screen.shot().await.ok_or(TerminalError::Stopping)?;
+                let to = shot.position.offset;
+                say_shot(sender, Some(from), &shot).await?;
                 // There may be nothing after it that the viewer could acknowledge.
                 self.acked.fetch_max(to.0, Ordering::Relaxed);
                 Ok(to)
@@ -319,6 +316,22 @@ impl Seat<'_> {
             Read::End => Ok(from),
         }
     }
+}
+
+/// Says that output was left out, if it was, and what the screen shows after it.
+async fn say_shot(
+    sender: &mut impl MessageSender,
+    skipped: Option<Offset>,
+    shot: &Shot,
+) -> Result<(), TerminalError> {
+    let Shot { position, size, screen } = shot;
+    if let Some(from) = skipped {
+        say(sender, &NodeMessage::Skipped { from, to: position.offset }).await?;
+    }
+    for part in snapshot_parts(*position, *size, screen) {
+        say(sender, &part).await?;
+    }
+    Ok(())
 }
 
 async fn say(
