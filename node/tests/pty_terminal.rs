@@ -11,6 +11,8 @@
 
 mod pty_support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use gantline_node::{
     duplex::over_body,
@@ -129,40 +131,66 @@ async fn fifty_megabytes_arrive_byte_for_byte_whoever_comes_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_that_acknowledges_nothing_slows_nobody_and_misses_nothing() {
+async fn a_viewer_that_stands_still_slows_nobody_and_is_told_what_it_has_missed() {
     const LINES: u32 = 1_500_000;
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh(&format!("stty -opost; read line; seq 1 {LINES}")));
+    let script = format!("stty -opost; read line; seq 1 {LINES}; read line; echo end");
+    let hub = machine.hub(machine.sh(&script));
     let all = numbered(1, LINES);
     let mut mute = Viewer::from_start(&hub).await;
     mute.acknowledges = false;
     let mut others = Vec::new();
     for _ in 0..7 {
         let mut other = Viewer::from_start(&hub).await;
+        let whole = all.len();
         others.push(tokio::spawn(async move {
-            other.exit().await;
-            other.seen
+            other.until(|other, _| other.seen.len() >= whole).await;
+            other
         }));
     }
     mute.types("\r").await;
     // It goes on reading, without a word.
     let others = futures_util::future::join_all(others);
-    let seen = tokio::select! {
+    let others = tokio::select! {
         () = mute.until(|_, _| false) => panic!("it was sent away"),
-        seen = others => seen,
+        others = others => others,
     };
-    for seen in seen {
-        assert!(seen.unwrap().ends_with(&all), "other bytes than were written");
+    let mut others: Vec<Viewer> = others.into_iter().map(Result::unwrap).collect();
+    for other in &others {
+        assert!(other.seen.ends_with(&all), "other bytes than were written");
     }
     while mute.at() < 256 * 1024 {
         mute.next().await.expect("it was sent away");
     }
     assert!(mute.at() <= (256 + 64) * 1024, "{} bytes without a word", mute.at());
-    // Now it speaks up, and gets the rest.
+    // Much later it speaks up.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     mute.acknowledges = true;
-    mute.say(ViewerMessage::Ack(Offset(mute.at()))).await;
-    mute.exit().await;
-    assert!(mute.seen.ends_with(&all), "other bytes than were written");
+    let stood = mute.at();
+    mute.say(ViewerMessage::Ack(Offset(stood))).await;
+    let mut screen = Vec::new();
+    mute.until(|_, told| match told {
+        Told::Snapshot { last, bytes, .. } => {
+            screen.extend_from_slice(bytes);
+            *last
+        }
+        Told::Skipped { from, .. } => {
+            assert_eq!(*from, stood, "left out without a word");
+            false
+        }
+        _ => panic!("it is sent what it can't take: {told:?}"),
+    })
+    .await;
+    let [(_, to)] = mute.skipped[..] else { panic!("{:?}", mute.skipped) };
+    assert!(to > 9_000_000, "{to}");
+    let last = format!("{LINES}");
+    assert!(screen.windows(last.len()).any(|part| part == last.as_bytes()), "not the screen now");
+    mute.types("\r").await;
+    mute.sees("end").await;
+    for other in &mut others {
+        other.exit().await;
+        assert!(other.skipped.is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
