@@ -242,6 +242,9 @@ impl Uplink {
     async fn take_pipes(&self, link: &QuicLink) -> std::convert::Infallible {
         while let Ok((writer, reader)) = link.accept_pipe().await {
             self.door.admit(reader, writer);
+            // Many may have come at once: each is to show what it has brought before the next ones
+            // take its place for want of it.
+            tokio::task::yield_now().await;
         }
         std::future::pending().await
     }
