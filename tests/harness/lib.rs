@@ -5,6 +5,7 @@
 // A harness fails a scenario by panicking, and says so on stderr.
 #![allow(clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+pub mod canary;
 pub mod device;
 pub mod hostile_relay;
 pub mod lossy;
@@ -16,6 +17,7 @@ pub mod witness;
 
 use std::time::Duration;
 
+pub use canary::Canary;
 pub use device::TestDevice;
 pub use hostile_relay::HostileRelay;
 pub use lossy::LossyPipe;

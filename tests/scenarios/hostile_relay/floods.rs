@@ -112,7 +112,7 @@ async fn a_paired_device_gets_in_through_a_flood_of_every_kind() {
             }
         });
     }
-    for _ in 0..5 {
+    for _ in 0..20 {
         witness.converse_undisturbed().await;
     }
     assert!(places.available_permits() < AT_A_TIME, "the flood has ended before");
