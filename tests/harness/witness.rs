@@ -70,22 +70,28 @@ impl Witness {
     /// A machine that joins this relay, and a device that pairs with it, while the relay is honest.
     pub async fn at(relay: &HostileRelay) -> Self {
         count_panics();
-        Self::of(Arc::new(TestNode::join(&relay.join_link()).await)).await
-    }
-
-    /// The same machine and another device, which pairs with it.
-    pub async fn with_another_device(&mut self) -> Self {
-        let other = Self::of(self.node.clone()).await;
-        self.recount_devices().await;
-        other
-    }
-
-    async fn of(node: Arc<TestNode>) -> Self {
+        let node = Arc::new(TestNode::join(&relay.join_link()).await);
         let device = TestDevice::new("laptop");
         let machine = device.pair(&node, Role::Owner).await;
         let scratch = TempDir::new().expect("there is a temporary directory");
         let paired = paired(&node).await;
         Self { node, device, machine, scratch, conversations: 0, paired }
+    }
+
+    /// The same device and machine, for a second conversation at the same time.
+    ///
+    /// # Panics
+    /// If there is no temporary directory.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            device: self.device.clone(),
+            machine: self.machine.clone(),
+            scratch: TempDir::new().expect("there is a temporary directory"),
+            conversations: 0,
+            paired: self.paired.clone(),
+        }
     }
 
     /// Whoever is paired now was paired on purpose.

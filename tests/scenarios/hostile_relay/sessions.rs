@@ -124,8 +124,8 @@ async fn a_relay_that_takes_its_time_changes_nothing() {
 async fn two_sessions_spliced_into_each_other_both_die() {
     let relay = HostileRelay::start();
     let mut one = Witness::at(&relay).await;
-    // Another device of the same machine: the node can tell the pipes apart by nothing but keys.
-    let mut other = one.with_another_device().await;
+    // Of one device with one machine: only what is new in each handshake tells them apart.
+    let mut other = one.twin();
     for after in [0, 1, 2, 5] {
         let before = relay.strikes();
         relay.will(Scheme::Cross(after));
