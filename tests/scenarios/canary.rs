@@ -63,12 +63,13 @@ async fn converse(link: &JoinLink) -> Conversation {
     let mut viewer = TestViewer::of(agent.agent_id);
     viewer.from_the_beginning(agent.epoch.unwrap());
     let mut terminal = viewer.attach(&connection).await.unwrap();
-    viewer.input(&mut terminal, format!("echo {typed}\r").as_bytes()).await.unwrap();
-    viewer.until(&mut terminal, &format!("\n{typed}")).await.unwrap();
-    let command = format!("cat {}; echo that was $((6 * 7))\r", file.display());
+    let command = format!("echo {typed}; echo typed $((6 * 7))\r");
     viewer.input(&mut terminal, command.as_bytes()).await.unwrap();
-    viewer.until(&mut terminal, "that was 42").await.unwrap();
-    assert!(viewer.has_seen(&printed));
+    viewer.until(&mut terminal, "typed 42").await.unwrap();
+    let command = format!("cat {}; echo printed $((6 * 7))\r", file.display());
+    viewer.input(&mut terminal, command.as_bytes()).await.unwrap();
+    viewer.until(&mut terminal, "printed 42").await.unwrap();
+    assert!(viewer.has_seen(&typed) && viewer.has_seen(&printed));
 
     let key = fs::read_to_string(node.home().join("state/node.key")).unwrap();
     let key: Vec<u8> = key.trim().as_bytes().chunks(2).map(from_hex).collect();
