@@ -38,7 +38,7 @@ impl Canary {
             let end = padded.len() / 3 * 3;
             let skipped = if before == 0 { 0 } else { 4 };
             for encoding in [BASE64_NOPAD, BASE64URL_NOPAD] {
-                forms.push(encoding.encode(&padded[..end])[skipped..].as_bytes().to_vec());
+                forms.push(encoding.encode(&padded[..end]).as_bytes()[skipped..].to_vec());
             }
         }
         let longest = forms.iter().map(Vec::len).max().unwrap_or_default();

@@ -50,7 +50,7 @@ async fn messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_se
             Direction::ToDevice => &earlier.to_device,
         };
         assert!(recorded.len() > MESSAGES, "a conversation has {} messages", recorded.len());
-        for message in 0..MESSAGES {
+        for (message, recorded) in recorded.iter().enumerate().take(MESSAGES) {
             // Nothing follows on the handshake's message before it was answered.
             let swap = (message > 0).then_some(Trick::Swap(message));
             let tricks = [
@@ -58,7 +58,7 @@ async fn messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_se
                 Trick::Repeat { message, later: 0 },
                 Trick::Repeat { message, later: 3 },
                 Trick::Insert { before: message, bytes: Bytes::from_static(&[0, 17, 1, 2, 3]) },
-                Trick::Replace { message, by: recorded[message].clone() },
+                Trick::Replace { message, by: recorded.clone() },
                 Trick::Reflect(message),
             ];
             for trick in tricks.into_iter().chain(swap) {
