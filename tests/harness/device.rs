@@ -5,8 +5,8 @@ use std::time::Duration;
 use gantline_client::{Client, Connection, Device, KnownMachine, Pairing, Path, path::PathError};
 use gantline_crypto::{StaticKey, pairing::CodeAttempts};
 use gantline_protocol::Role;
+use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
-
 use tokio::time::sleep;
 
 use crate::{HostileRelay, TestNode, soon};
@@ -27,9 +27,19 @@ impl TestDevice {
     /// If there is no UDP socket to be had.
     #[must_use]
     pub fn new(name: &str) -> Self {
+        Self::by(Carriers::Both, name)
+    }
+
+    /// A new device that reaches relays by these carriers alone.
+    ///
+    /// # Panics
+    /// If there is no UDP socket to be had.
+    #[must_use]
+    pub fn by(carriers: Carriers, name: &str) -> Self {
         let key = StaticKey::generate(&mut UnwrapErr(SysRng));
-        let name = name.parse().expect("it is a name");
-        Self { client: Client::new(Device { key, name }).expect("there is a UDP socket") }
+        let device = Device { key, name: name.parse().expect("it is a name") };
+        let client = Client::with_carriers(device, carriers).expect("there is a UDP socket");
+        Self { client }
     }
 
     /// What it reaches machines with.

@@ -1,9 +1,6 @@
 //! How the hostile relay meets nodes: it lets everybody in who proves a key, and may lie about it.
 
-use gantline_login::{
-    ControlChannel, LoginResponder, TlsBinding,
-    login::{EXPORTER_LABEL, L1},
-};
+use gantline_login::{ControlChannel, LoginResponder, TlsBinding, login::L1};
 use gantline_protocol::{
     HostName, MachineId, RelayAddress,
     link::{HEADER, LinkHello, LinkMessage, Purpose, Welcome, ciphertext_length},
@@ -48,7 +45,7 @@ pub(super) async fn admit<R: PipeReader, W: PipeWriter>(
     let host: HostName = String::from_utf8(host)?.parse()?;
     let mut l1 = [0; L1];
     reader.read_exact(&mut l1).await?;
-    let exporter = link.tls_exporter(EXPORTER_LABEL)?;
+    let exporter = link.login_exporter()?;
     let (responder, answer) = LoginResponder::answer(
         &LinkHello { host: host.clone() },
         std::slice::from_ref(&host),
