@@ -71,7 +71,7 @@ impl Witness {
     pub async fn at(relay: &HostileRelay) -> Self {
         count_panics();
         let node = Arc::new(TestNode::join(&relay.join_link()).await);
-        let device = TestDevice::new("laptop");
+        let device = TestDevice::by(relay.carriers(), "laptop");
         let machine = device.pair(&node, Role::Owner).await;
         let scratch = TempDir::new().expect("there is a temporary directory");
         let paired = paired(&node).await;

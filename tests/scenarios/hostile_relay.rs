@@ -13,6 +13,25 @@
     clippy::print_stderr
 )]
 
+/// A test of each of these stories for each carrier.
+macro_rules! on_each_carrier {
+    ($($story:ident),* $(,)?) => {
+        mod quic {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story(gantline_tests::HostileRelay::start()).await;
+            })*
+        }
+
+        mod websocket {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story(gantline_tests::HostileRelay::on_websockets().await).await;
+            })*
+        }
+    };
+}
+
 #[path = "hostile_relay/dice.rs"]
 mod dice;
 #[path = "hostile_relay/floods.rs"]

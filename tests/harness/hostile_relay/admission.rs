@@ -2,12 +2,15 @@
 
 use gantline_login::{ControlChannel, LoginResponder, TlsBinding, login::L1};
 use gantline_protocol::{
-    HostName, MachineId, RelayAddress,
-    link::{HEADER, LinkHello, LinkMessage, Purpose, Welcome, ciphertext_length},
+    HostName, MachineId, RelayAddress, Ticket,
+    link::{LinkHello, LinkMessage, Purpose, Welcome},
 };
-use gantline_transport::{Link, PipeReader, PipeWriter, QuicDialer, quic::Timing};
+use gantline_transport::{Inbox, Link, PipeReader, PipeWriter, QuicDialer, quic::Timing};
 use getrandom::{SysRng, rand_core::UnwrapErr};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy},
+    sync::mpsc,
+};
 
 /// How the relay meets the nodes that log in from now on.
 #[derive(Debug, Clone)]
@@ -25,13 +28,15 @@ pub enum Greeting {
 /// A node that has proved its key and was welcomed, with its control stream.
 pub(super) struct LoggedIn<R, W> {
     pub(super) machine: MachineId,
-    pub(super) reader: R,
-    pub(super) writer: W,
+    channel: ControlChannel,
+    inbox: Inbox<R>,
+    writer: W,
 }
 
-/// Lets a node in, from the bytes behind the purpose on. `None` when it does not stay.
+/// Lets a node in, from the bytes behind the purpose on. `exporter` is that of the connection that
+/// it came by. `None` when it does not stay.
 pub(super) async fn admit<R: PipeReader, W: PipeWriter>(
-    link: &impl Link,
+    exporter: &[u8; 32],
     mut reader: R,
     mut writer: W,
     greeting: Greeting,
@@ -43,22 +48,16 @@ pub(super) async fn admit<R: PipeReader, W: PipeWriter>(
     let mut host = vec![0; usize::from(reader.read_u8().await?)];
     reader.read_exact(&mut host).await?;
     let host: HostName = String::from_utf8(host)?.parse()?;
-    let mut l1 = [0; L1];
-    reader.read_exact(&mut l1).await?;
-    let exporter = link.login_exporter()?;
+    let mut inbox = Inbox::new(reader);
     let (responder, answer) = LoginResponder::answer(
         &LinkHello { host: host.clone() },
         std::slice::from_ref(&host),
-        TlsBinding::Exporter(&exporter),
-        &l1,
+        TlsBinding::Exporter(exporter),
+        &inbox.exact::<L1>().await?,
         &mut UnwrapErr(SysRng),
     )?;
     writer.write_all(&answer).await?;
-    let mut header = [0; HEADER];
-    reader.read_exact(&mut header).await?;
-    let mut sealed = vec![0; ciphertext_length(header)?];
-    reader.read_exact(&mut sealed).await?;
-    let mut node = responder.confirm(&mut sealed)?;
+    let mut node = responder.confirm(&mut inbox.message().await?)?;
     let machine = match greeting {
         Greeting::As(machine) => machine,
         Greeting::Honest | Greeting::Garbage | Greeting::Carry(_) => node.machine,
@@ -69,7 +68,29 @@ pub(super) async fn admit<R: PipeReader, W: PipeWriter>(
         writer.write_all(&[0, 17]).await?;
         writer.write_all(&[0x5a; 17]).await?;
     }
-    Ok(Some(LoggedIn { machine: node.machine, reader, writer }))
+    Ok(Some(LoggedIn { machine: node.machine, channel: node.channel, inbox, writer }))
+}
+
+impl<R: PipeReader, W: PipeWriter> LoggedIn<R, W> {
+    /// Keeps the control stream until the node ends it, or nobody can ask for pipes any more.
+    pub(super) async fn keep(mut self, mut invites: mpsc::Receiver<Ticket>) -> anyhow::Result<()> {
+        loop {
+            let message = tokio::select! {
+                ticket = invites.recv() => match ticket {
+                    Some(ticket) => LinkMessage::Invite(ticket),
+                    None => return Ok(()),
+                },
+                sealed = self.inbox.message() => {
+                    let mut sealed = sealed?;
+                    match LinkMessage::decode(self.channel.open(&mut sealed)?)? {
+                        LinkMessage::Ping(number) => LinkMessage::Pong(number),
+                        _ => continue,
+                    }
+                }
+            };
+            say(&mut self.writer, &mut self.channel, &message).await?;
+        }
+    }
 }
 
 async fn say(

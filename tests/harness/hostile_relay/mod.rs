@@ -8,6 +8,7 @@ mod joining;
 mod messages;
 mod tape;
 mod trick;
+mod websocket;
 
 use std::{
     collections::HashMap,
@@ -21,15 +22,17 @@ use std::{
 };
 
 use gantline_protocol::{
-    MachineId, RelayAddress,
-    link::{JoinLink, PipeRequest, Purpose},
+    MachineId, RelayAddress, Ticket,
+    link::{JoinLink, Purpose},
 };
 use gantline_transport::{
-    Identity, Link, PipeReader, PipeWriter, QuicLink, QuicListener,
+    Carriers, Identity, Link, PipeReader, PipeWriter, QuicLink, QuicListener,
     quic::{ResetKey, Timing},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    net::TcpListener,
+    sync::{mpsc, oneshot},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -43,6 +46,8 @@ use tape::Recorder;
 
 /// The one name that it serves.
 const HOST: &str = "localhost";
+/// Invitations that wait to be sent; whoever has another waits.
+const INVITATIONS: usize = 64;
 
 /// A direction of a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +86,7 @@ pub enum Scheme {
 #[derive(Debug)]
 pub struct HostileRelay {
     address: RelayAddress,
+    carriers: Carriers,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
@@ -97,12 +103,24 @@ struct Shared {
     hang_up: Mutex<CancellationToken>,
     /// The first of two pipes that are to be crossed.
     first: Mutex<Option<joining::Waiting>>,
+    /// Pipes that nodes were invited to.
+    invited: Mutex<HashMap<Ticket, oneshot::Sender<Pipe>>>,
 }
 
-/// What a node is reached by, whatever carries it.
+/// What a node is reached by, whatever carries it. The invitations keep its control stream.
 #[derive(Debug, Clone)]
 enum NodeLink {
+    Quic(QuicLink, #[expect(dead_code, reason = "kept")] mpsc::Sender<Ticket>),
+    /// By an invitation, which the node answers with a WebSocket of its own.
+    WebSocket(mpsc::Sender<Ticket>),
+}
+
+/// What a stream came by.
+#[derive(Debug, Clone)]
+enum Line {
     Quic(QuicLink),
+    /// With the exporter of its TLS connection.
+    WebSocket([u8; 32]),
 }
 
 /// Both directions of a pipe, whatever carries it. Dropping a half gives it up.
@@ -127,32 +145,14 @@ impl Pipe {
     }
 }
 
-impl NodeLink {
-    async fn open(&self) -> io::Result<Pipe> {
-        match self {
-            Self::Quic(link) => {
-                let (writer, reader) = link.open_pipe().await.map_err(io::Error::other)?;
-                Ok(Pipe::new(reader, writer))
-            }
-        }
-    }
-
-    fn close(&self) {
-        match self {
-            Self::Quic(link) => link.close(0, ""),
-        }
-    }
-}
-
 impl HostileRelay {
-    /// Starts one on a free port.
+    /// Starts one on a free port, which speaks QUIC.
     ///
     /// # Panics
     /// If there is none.
     #[must_use]
     pub fn start() -> Self {
-        let (chain, key) = Identity::self_signed(&[HOST.to_owned()]).expect("a name");
-        let identity = Identity::from_pem(&chain, &key).expect("it was just made");
+        let identity = identity();
         let listener = QuicListener::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
             &identity,
@@ -161,6 +161,32 @@ impl HostileRelay {
         );
         let listener = listener.expect("a free port");
         let port = listener.local_address().expect("a bound socket has an address").port();
+        Self::new(port, &identity, Carriers::Quic, |shared| listen(listener, shared))
+    }
+
+    /// Starts one on a free port, which speaks nothing but WebSockets.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn on_websockets() -> Self {
+        let identity = identity();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let tls = identity.https_config().expect("it was just made");
+        Self::new(port, &identity, Carriers::WebSocket, |shared| {
+            websocket::listen(listener, tls, shared)
+        })
+    }
+
+    fn new<L>(
+        port: u16,
+        identity: &Identity,
+        carriers: Carriers,
+        listen: impl FnOnce(Arc<Shared>) -> L,
+    ) -> Self
+    where
+        L: Future<Output = ()> + Send + 'static,
+    {
         let shared = Arc::new(Shared {
             scheme: Mutex::new(Scheme::Honest),
             greeting: Mutex::new(Greeting::Honest),
@@ -169,21 +195,28 @@ impl HostileRelay {
             strikes: AtomicUsize::new(0),
             hang_up: Mutex::default(),
             first: Mutex::default(),
+            invited: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(listen(listener, shared.clone()));
+        tasks.spawn(listen(shared.clone()));
         let address = RelayAddress {
             host: HOST.parse().expect("a name"),
             port: NonZeroU16::new(port).expect("a bound port"),
             pin: Some(identity.pin()),
         };
-        Self { address, shared, _tasks: tasks }
+        Self { address, carriers, shared, _tasks: tasks }
     }
 
     /// How it is dialled.
     #[must_use]
     pub const fn address(&self) -> &RelayAddress {
         &self.address
+    }
+
+    /// What it speaks.
+    #[must_use]
+    pub const fn carriers(&self) -> Carriers {
+        self.carriers
     }
 
     /// A link to join it with; it looks at no token.
@@ -234,7 +267,9 @@ impl HostileRelay {
     /// Ends the links of all nodes; they dial again.
     pub fn hang_up_on_nodes(&self) {
         for (_, link) in lock(&self.shared.nodes).drain() {
-            link.close();
+            if let NodeLink::Quic(link, _) = link {
+                link.close(0, "");
+            }
         }
     }
 
@@ -250,7 +285,21 @@ impl HostileRelay {
 impl Shared {
     async fn open(&self, machine: MachineId) -> io::Result<Pipe> {
         let link = lock(&self.nodes).get(&machine).cloned();
-        link.ok_or(io::ErrorKind::NotFound)?.open().await
+        match link.ok_or(io::ErrorKind::NotFound)? {
+            NodeLink::Quic(link, _) => {
+                let (writer, reader) = link.open_pipe().await.map_err(io::Error::other)?;
+                Ok(Pipe::new(reader, writer))
+            }
+            NodeLink::WebSocket(invite) => {
+                let mut ticket = [0; 16];
+                getrandom::fill(&mut ticket)?;
+                let ticket = Ticket::from_bytes(ticket);
+                let (waiting, answer) = oneshot::channel();
+                lock(&self.invited).insert(ticket, waiting);
+                invite.send(ticket).await.map_err(io::Error::other)?;
+                answer.await.map_err(io::Error::other)
+            }
+        }
     }
 
     fn scheme(&self) -> Scheme {
@@ -278,16 +327,17 @@ async fn listen(listener: QuicListener, shared: Arc<Shared>) {
 async fn serve(link: QuicLink, shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
     while let Ok((writer, reader)) = link.accept_pipe().await {
-        let (link, shared) = (link.clone(), shared.clone());
+        let (line, shared) = (Line::Quic(link.clone()), shared.clone());
         tasks.spawn(async move {
             // What went wrong is told by what the ends make of it.
-            let _ = stream(link, shared, reader, writer).await;
+            let _ = stream(line, shared, reader, writer).await;
         });
     }
 }
 
+/// Serves a stream, whatever carries it.
 async fn stream(
-    link: QuicLink,
+    line: Line,
     shared: Arc<Shared>,
     mut reader: impl PipeReader,
     writer: impl PipeWriter,
@@ -296,17 +346,37 @@ async fn stream(
     reader.read_exact(&mut purpose).await?;
     if purpose == Purpose::Link.encode() {
         let greeting = lock(&shared.greeting).clone();
-        if let Some(mut node) = admission::admit(&link, reader, writer, greeting).await? {
-            lock(&shared.nodes).insert(node.machine, NodeLink::Quic(link.clone()));
-            // A node says nothing of its own accord; its stream stands for as long as it does.
-            let _ = tokio::io::copy(&mut node.reader, &mut tokio::io::sink()).await;
-            drop(node.writer);
+        let exporter = match &line {
+            Line::Quic(link) => link.login_exporter()?,
+            Line::WebSocket(exporter) => *exporter,
+        };
+        if let Some(node) = admission::admit(&exporter, reader, writer, greeting).await? {
+            let (invite, invites) = mpsc::channel(INVITATIONS);
+            let link = match line {
+                Line::Quic(link) => NodeLink::Quic(link, invite),
+                Line::WebSocket(_) => NodeLink::WebSocket(invite),
+            };
+            lock(&shared.nodes).insert(node.machine, link);
+            node.keep(invites).await?;
         }
         return Ok(());
     }
-    let mut machine = [0; PipeRequest::SIZE - Purpose::SIZE];
-    reader.read_exact(&mut machine).await?;
-    joining::join(shared, MachineId::from_bytes(machine), Pipe::new(reader, writer)).await
+    let mut id = [0; 16];
+    reader.read_exact(&mut id).await?;
+    let pipe = Pipe::new(reader, writer);
+    if purpose == Purpose::Ticket.encode() {
+        if let Some(waiting) = lock(&shared.invited).remove(&Ticket::from_bytes(id)) {
+            // Whoever waited may have gone.
+            let _ = waiting.send(pipe);
+        }
+        return Ok(());
+    }
+    joining::join(shared, MachineId::from_bytes(id), pipe).await
+}
+
+fn identity() -> Identity {
+    let (chain, key) = Identity::self_signed(&[HOST.to_owned()]).expect("a name");
+    Identity::from_pem(&chain, &key).expect("it was just made")
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

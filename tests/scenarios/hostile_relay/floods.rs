@@ -40,11 +40,14 @@ async fn kept(pipes: Vec<Pipe>) -> usize {
     tasks.join_all().await.into_iter().filter(|is_kept| *is_kept).count()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pipes_that_prove_nothing_hold_no_more_places_than_there_are() {
-    let relay = HostileRelay::start();
+on_each_carrier!(
+    pipes_that_prove_nothing_hold_no_more_places_than_there_are,
+    a_paired_device_gets_in_through_a_flood_of_every_kind,
+);
+
+async fn pipes_that_prove_nothing_hold_no_more_places_than_there_are(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
-    let phone = TestDevice::new("phone");
+    let phone = TestDevice::by(relay.carriers(), "phone");
     phone.pair(&witness.node, Role::Owner).await;
     witness.recount_devices().await;
     let machine = witness.machine.machine_id;
@@ -74,11 +77,10 @@ async fn pipes_that_prove_nothing_hold_no_more_places_than_there_are() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_paired_device_gets_in_through_a_flood_of_every_kind() {
-    let relay = Arc::new(HostileRelay::start());
+async fn a_paired_device_gets_in_through_a_flood_of_every_kind(relay: HostileRelay) {
+    let relay = Arc::new(relay);
     let mut witness = Witness::at(&relay).await;
-    let phone = TestDevice::new("phone");
+    let phone = TestDevice::by(relay.carriers(), "phone");
     let known = phone.pair(&witness.node, Role::Owner).await;
     phone.connect(&known).await.close().await;
     let of_phone = relay.last_tape().to_node[0].clone();

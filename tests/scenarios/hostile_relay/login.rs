@@ -25,9 +25,13 @@ async fn settled(node: &TestNode) -> LinkStatus {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_takes_a_machine_for_another_is_left_at_once() {
-    let relay = HostileRelay::start();
+on_each_carrier!(
+    a_relay_that_takes_a_machine_for_another_is_left_at_once,
+    what_nobody_sealed_on_a_link_costs_the_link_and_nothing_else,
+    a_login_cannot_be_carried_on_to_another_relay,
+);
+
+async fn a_relay_that_takes_a_machine_for_another_is_left_at_once(relay: HostileRelay) {
     relay.greets(Greeting::As(MachineId::from_bytes([9; 16])));
     let link = relay.join_link();
     let mut node = TestNode::launch(&["--join", &link.to_string()], Some(link.relay));
@@ -44,9 +48,7 @@ async fn a_relay_that_takes_a_machine_for_another_is_left_at_once() {
     assert!(!node.program().log().contains("panicked"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_sealed_on_a_link_costs_the_link_and_nothing_else() {
-    let relay = HostileRelay::start();
+async fn what_nobody_sealed_on_a_link_costs_the_link_and_nothing_else(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let api = witness.node.api().await;
     let mut events = api.request(Request::get("/v1/events")).await.unwrap();
@@ -66,10 +68,8 @@ async fn what_nobody_sealed_on_a_link_costs_the_link_and_nothing_else() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_cannot_be_carried_on_to_another_relay() {
+async fn a_login_cannot_be_carried_on_to_another_relay(relay: HostileRelay) {
     let honest = TestRelay::start();
-    let relay = HostileRelay::start();
     // The node believes that this is its relay; the token is one that the other relay takes.
     let link = JoinLink { relay: relay.address().clone(), token: honest.join_link().token };
     relay.greets(Greeting::Carry(honest.address().clone()));

@@ -27,9 +27,15 @@ async fn new_code(witness: &Witness) -> String {
     witness.node.code(Role::Owner).await.code.to_string().replace(' ', "")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_guesses_the_code_wrong_pairs_with_nobody() {
-    let relay = HostileRelay::start();
+on_each_carrier!(
+    a_relay_that_guesses_the_code_wrong_pairs_with_nobody,
+    a_relay_that_guesses_the_code_right_is_still_not_the_machine,
+    no_message_of_a_pairing_can_be_bent_replaced_or_cut_short,
+    two_pairings_spliced_into_each_other_both_fail,
+    a_device_tries_a_code_once_however_the_relay_spoils_it,
+);
+
+async fn a_relay_that_guesses_the_code_wrong_pairs_with_nobody(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let machine = witness.machine.machine_id;
     let code = new_code(&witness).await;
@@ -37,7 +43,7 @@ async fn a_relay_that_guesses_the_code_wrong_pairs_with_nobody() {
     // Towards the device, in the machine's place.
     let key = StaticKey::generate(&mut UnwrapErr(SysRng));
     relay.will(Scheme::Answer(Impostor::Host { key, code: wrong.clone() }));
-    let phone = TestDevice::new("phone");
+    let phone = TestDevice::by(relay.carriers(), "phone");
     let error = phone.try_pair(&witness.node, &code).await.unwrap_err();
     assert!(matches!(error, PathError::Pairing(PairingError::Refused(Refusal::Wrong))), "{error}");
     // Towards the machine, in the device's place: three guesses, and the code is void.
@@ -54,21 +60,18 @@ async fn a_relay_that_guesses_the_code_wrong_pairs_with_nobody() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_guesses_the_code_right_is_still_not_the_machine() {
-    let relay = HostileRelay::start();
+async fn a_relay_that_guesses_the_code_right_is_still_not_the_machine(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let code = new_code(&witness).await;
     let key = StaticKey::generate(&mut UnwrapErr(SysRng));
     relay.will(Scheme::Answer(Impostor::Host { key, code: code.clone() }));
-    let error = TestDevice::new("phone").try_pair(&witness.node, &code).await.unwrap_err();
+    let error =
+        TestDevice::by(relay.carriers(), "phone").try_pair(&witness.node, &code).await.unwrap_err();
     assert!(matches!(error, PathError::Pairing(PairingError::ForeignMachine)), "{error}");
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_message_of_a_pairing_can_be_bent_replaced_or_cut_short() {
-    let relay = HostileRelay::start();
+async fn no_message_of_a_pairing_can_be_bent_replaced_or_cut_short(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let earlier = relay.last_tape();
     // The machine has seen its device, which is therefore not among those that are forgotten below.
@@ -100,7 +103,7 @@ async fn no_message_of_a_pairing_can_be_bent_replaced_or_cut_short() {
         let code = new_code(&witness).await;
         let before = relay.strikes();
         relay.will(Scheme::Play(direction, trick.clone()));
-        let phone = TestDevice::new("phone");
+        let phone = TestDevice::by(relay.carriers(), "phone");
         let paired = phone.try_pair_patiently(&witness.node, &code, &relay).await;
         assert!(relay.strikes() > before, "{direction:?} {trick:?} was not played");
         assert!(paired.is_err(), "{direction:?} {trick:?} passed unnoticed");
@@ -112,18 +115,17 @@ async fn no_message_of_a_pairing_can_be_bent_replaced_or_cut_short() {
         witness.node.api().await.request(Request::delete(path)).await.unwrap();
     }
     witness.is_unharmed(&relay).await;
-    TestDevice::new("phone").pair(&witness.node, Role::Owner).await;
+    TestDevice::by(relay.carriers(), "phone").pair(&witness.node, Role::Owner).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_pairings_spliced_into_each_other_both_fail() {
-    let relay = HostileRelay::start();
+async fn two_pairings_spliced_into_each_other_both_fail(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     for after in 1..3 {
         let code = new_code(&witness).await;
         let before = relay.strikes();
         relay.will(Scheme::Cross(after));
-        let (phone, tablet) = (TestDevice::new("phone"), TestDevice::new("tablet"));
+        let (phone, tablet) =
+            (TestDevice::by(relay.carriers(), "phone"), TestDevice::by(relay.carriers(), "tablet"));
         let (one, other) = tokio::join!(
             phone.try_pair_patiently(&witness.node, &code, &relay),
             tablet.try_pair_patiently(&witness.node, &code, &relay)
@@ -134,9 +136,7 @@ async fn two_pairings_spliced_into_each_other_both_fail() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_tries_a_code_once_however_the_relay_spoils_it() {
-    let relay = HostileRelay::start();
+async fn a_device_tries_a_code_once_however_the_relay_spoils_it(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let home = TempDir::new().unwrap();
     let address = format!("{}.{}", witness.machine.machine_id, relay.address());

@@ -38,9 +38,20 @@ async fn play(
     (ending, relay.strikes() > before)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_session() {
-    let relay = HostileRelay::start();
+on_each_carrier!(
+    messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_session,
+    no_bit_can_be_flipped_anywhere_and_no_pipe_cut_short_unnoticed,
+    a_relay_that_takes_its_time_changes_nothing,
+    two_sessions_spliced_into_each_other_both_die,
+    a_device_joined_to_another_machine_or_to_itself_talks_to_nobody,
+    a_recorded_session_moves_nobody_when_it_is_played_again,
+    nobody_without_the_key_and_the_secret_answers_for_the_machine,
+    a_hint_that_is_a_lie_costs_a_device_nothing_but_this_try,
+);
+
+async fn messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_session(
+    relay: HostileRelay,
+) {
     let mut witness = Witness::at(&relay).await;
     witness.is_unharmed(&relay).await;
     let earlier = relay.last_tape();
@@ -72,9 +83,7 @@ async fn messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_se
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_bit_can_be_flipped_anywhere_and_no_pipe_cut_short_unnoticed() {
-    let relay = HostileRelay::start();
+async fn no_bit_can_be_flipped_anywhere_and_no_pipe_cut_short_unnoticed(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     witness.is_unharmed(&relay).await;
     let honest = relay.last_tape();
@@ -107,9 +116,7 @@ async fn no_bit_can_be_flipped_anywhere_and_no_pipe_cut_short_unnoticed() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_takes_its_time_changes_nothing() {
-    let relay = HostileRelay::start();
+async fn a_relay_that_takes_its_time_changes_nothing(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let before = relay.strikes();
     for direction in Direction::BOTH {
@@ -120,9 +127,7 @@ async fn a_relay_that_takes_its_time_changes_nothing() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_sessions_spliced_into_each_other_both_die() {
-    let relay = HostileRelay::start();
+async fn two_sessions_spliced_into_each_other_both_die(relay: HostileRelay) {
     let mut one = Witness::at(&relay).await;
     // Of one device with one machine: only what is new in each handshake tells them apart.
     let mut other = one.twin();
@@ -139,9 +144,7 @@ async fn two_sessions_spliced_into_each_other_both_die() {
     other.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_joined_to_another_machine_or_to_itself_talks_to_nobody() {
-    let relay = HostileRelay::start();
+async fn a_device_joined_to_another_machine_or_to_itself_talks_to_nobody(relay: HostileRelay) {
     let mut here = Witness::at(&relay).await;
     let mut there = Witness::at(&relay).await;
     let (this, that) = (here.machine.machine_id, there.machine.machine_id);
@@ -161,11 +164,9 @@ async fn a_device_joined_to_another_machine_or_to_itself_talks_to_nobody() {
     here.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_recorded_session_moves_nobody_when_it_is_played_again() {
-    let relay = HostileRelay::start();
+async fn a_recorded_session_moves_nobody_when_it_is_played_again(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
-    let idle = TestDevice::new("phone");
+    let idle = TestDevice::by(relay.carriers(), "phone");
     let phone = idle.pair(&witness.node, Role::Owner).await;
     witness.recount_devices().await;
     // A session that was opened and never used: its device is still pending afterwards.
@@ -197,14 +198,14 @@ async fn a_recorded_session_moves_nobody_when_it_is_played_again() {
     assert_eq!(witness.devices().await, before, "a recording was taken for the device");
 
     relay.will(Scheme::Answer(Impostor::Parrot(whole)));
-    let ending = witness.converse(&relay).await;
-    assert!(died(&ending), "a recording was taken for the node");
+    let client = witness.device.client();
+    let error = soon("an answer", client.connect(&witness.machine, &path)).await.unwrap_err();
+    assert!(matches!(error.paths[0].1, PathError::NotProved), "{error}");
+    assert!(died(&witness.converse(&relay).await), "a recording was taken for the node");
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_without_the_key_and_the_secret_answers_for_the_machine() {
-    let relay = HostileRelay::start();
+async fn nobody_without_the_key_and_the_secret_answers_for_the_machine(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let rng = &mut UnwrapErr(SysRng);
     let psk = Psk::generate(rng);
@@ -227,9 +228,7 @@ async fn nobody_without_the_key_and_the_secret_answers_for_the_machine() {
     witness.is_unharmed(&relay).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hint_that_is_a_lie_costs_a_device_nothing_but_this_try() {
-    let relay = HostileRelay::start();
+async fn a_hint_that_is_a_lie_costs_a_device_nothing_but_this_try(relay: HostileRelay) {
     let mut witness = Witness::at(&relay).await;
     let path = [Path::Relay(relay.address().clone())];
     for byte in 1..=u8::MAX {
