@@ -55,7 +55,7 @@ impl Stream {
     ) {
         let Self { exchange, line, invites, has_control, places } = self;
         let mut inbox = Inbox::new(reader);
-        let header = timeout(exchange.config.limits.first_bytes, wanted(&mut inbox)).await;
+        let header = timeout(exchange.config.limits.first_bytes, wanted(&line, &mut inbox)).await;
         drop(permit);
         let address = line.address();
         match header {
@@ -91,7 +91,7 @@ impl Stream {
     }
 }
 
-async fn wanted(inbox: &mut Inbox<RelayReader>) -> Result<Wanted, ReadError> {
+async fn wanted(line: &Line, inbox: &mut Inbox<RelayReader>) -> Result<Wanted, ReadError> {
     inbox.more(Purpose::SIZE).await?;
     loop {
         match Purpose::peek(inbox.arrived()) {
@@ -99,6 +99,11 @@ async fn wanted(inbox: &mut Inbox<RelayReader>) -> Result<Wanted, ReadError> {
             Ok(Progress::Whole { value: Purpose::Link, .. }) => return Ok(Wanted::Control),
             Ok(Progress::Whole { value: Purpose::Pipe, .. }) => {
                 return Ok(Wanted::Pipe(inbox.take(PipeRequest::decode).await?));
+            }
+            Ok(Progress::Whole { value: Purpose::Ticket, .. }) if matches!(line, Line::Quic(_)) => {
+                // On QUIC the relay opens pipes by itself, and invites nobody.
+                let [_, kind] = Purpose::Ticket.encode();
+                return Err(WireError::UnknownType { what: "stream on QUIC", kind }.into());
             }
             Ok(Progress::Whole { value: Purpose::Ticket, .. }) => {
                 return Ok(Wanted::Ticket(inbox.take(TicketRequest::decode).await?));

@@ -15,7 +15,9 @@ use gantline_protocol::{
     MachineId, RelayAddress,
     link::{PipeReply, PipeRequest},
 };
-use gantline_transport::{Dialer, Link, PipeReader, PipeWriter, RelayLink, RelayReader, RelayWriter};
+use gantline_transport::{
+    Dialer, Link, PipeReader, PipeWriter, RelayLink, RelayReader, RelayWriter,
+};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::Mutex,

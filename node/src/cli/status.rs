@@ -128,7 +128,8 @@ fn page(Shown { machine, status, path, carrier, rtt_us }: &Shown) -> String {
 /// One link: by what it goes, for how long, and why the one before has ended.
 fn relay(link: &LinkStatus, state: &str, now: Timestamp) -> String {
     let carrier = link.carrier.map(|carrier| format!(" {}", by(carrier))).unwrap_or_default();
-    let mut what = format!("{}  {state}{carrier} for {}", link.host, text::span(now.since(link.since)));
+    let mut what =
+        format!("{}  {state}{carrier} for {}", link.host, text::span(now.since(link.since)));
     if let Some(rtt) = link.rtt_us {
         what.push_str(&format!(", round trip {}", text::millis(rtt)));
     }

@@ -11,7 +11,9 @@ use gantline_protocol::{
     WireError,
     link::{Denied, EnrolmentToken, LinkMessage, LinkReply, Login},
 };
-use gantline_transport::{Inbox, Link, LinkEnd, PipeWriter, ReadError, RelayLink, RelayReader, RelayWriter};
+use gantline_transport::{
+    Inbox, Link, LinkEnd, PipeWriter, ReadError, RelayLink, RelayReader, RelayWriter,
+};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::time::timeout;
 

@@ -223,9 +223,7 @@ impl Parts {
             LinkMessage::Login(_)
             | LinkMessage::Welcome(_)
             | LinkMessage::Denied(_)
-            | LinkMessage::Invite(_) => {
-                Err(Ended::Lost("the relay broke the protocol".to_owned()))
-            }
+            | LinkMessage::Invite(_) => Err(Ended::Lost("the relay broke the protocol".to_owned())),
         }
     }
 
