@@ -9,10 +9,12 @@ use gantline_protocol::{Role, link::PipeReply};
 use gantline_tests::{
     HostileRelay, TestDevice, Witness,
     hostile_relay::{Cut, Direction, Impostor, Scheme, Trick},
+    node::gantline,
     soon,
     witness::Ending,
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
 use super::dice::{Dice, rounds};
@@ -47,6 +49,7 @@ on_each_carrier!(
     a_recorded_session_moves_nobody_when_it_is_played_again,
     nobody_without_the_key_and_the_secret_answers_for_the_machine,
     a_hint_that_is_a_lie_costs_a_device_nothing_but_this_try,
+    the_command_line_keeps_its_pairing_whatever_the_relay_says,
 );
 
 async fn messages_that_are_lost_doubled_reordered_put_in_or_sent_back_end_the_session(
@@ -250,4 +253,39 @@ async fn a_hint_that_is_a_lie_costs_a_device_nothing_but_this_try(relay: Hostile
     witness.is_unharmed(&relay).await;
     let connection = witness.device.connect(&witness.machine).await;
     connection.request(Request::get("/v1/machine")).await.unwrap();
+}
+
+async fn the_command_line_keeps_its_pairing_whatever_the_relay_says(relay: HostileRelay) {
+    let mut witness = Witness::at(&relay).await;
+    let home = TempDir::new().unwrap();
+    let run = async |arguments: &[&str]| {
+        let mut command = gantline(&home.path().join("laptop"));
+        command.args(arguments);
+        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+        soon("the command's end", run).await.unwrap().status.success()
+    };
+    let code = witness.node.code(Role::Owner).await.code.to_string().replace(' ', "");
+    let address = format!("{}.{}", witness.machine.machine_id, relay.address());
+    assert!(run(&["add", &code, &address, "--name", "box"]).await);
+    assert!(run(&["exec", "--on", "box", "--", "true"]).await);
+    witness.recount_devices().await;
+    let session = relay.last_tape();
+    let book = home.path().join("laptop/state/machines.json");
+    let paired = std::fs::read(&book).unwrap();
+
+    let lies = (1..=5).map(Scheme::Hint).chain([
+        Scheme::Echo,
+        Scheme::Answer(Impostor::Babbler),
+        Scheme::Answer(Impostor::Parrot(session)),
+        Scheme::Play(Direction::ToDevice, Trick::Flip { at: 60, mask: 1 }),
+        Scheme::Play(Direction::ToNode, Trick::CutBefore { message: 1, how: Cut::InOrder }),
+    ]);
+    for lie in lies {
+        relay.will(lie.clone());
+        assert!(!run(&["exec", "--on", "box", "--", "true"]).await, "{lie:?}");
+        assert_eq!(std::fs::read(&book).unwrap(), paired, "{lie:?} changed what was paired");
+    }
+    relay.will(Scheme::Honest);
+    assert!(run(&["exec", "--on", "box", "--", "true"]).await);
+    witness.is_unharmed(&relay).await;
 }
