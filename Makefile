@@ -55,6 +55,8 @@ bench: ## handshakes, sessions, terminals, and everything through a relay beside
 
 bars: ## the attack tests at full size
 	GANTLINE_TIER=bars $(HOSTILE)
+	cargo build --workspace --bins
+	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
 
 soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60
 	GANTLINE_TIER=soak GANTLINE_SOAK_MINUTES=$(GANTLINE_SOAK_MINUTES) $(HOSTILE)

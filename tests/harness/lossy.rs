@@ -5,7 +5,7 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -36,7 +36,12 @@ struct Weather {
     delay: AtomicU64,
     is_cut: AtomicBool,
     dropped: AtomicU64,
+    /// What passed, if that is kept.
+    record: Mutex<Option<Vec<u8>>>,
 }
+
+/// Bytes that are kept of what passes; more are not.
+const RECORD: usize = 64 << 20;
 
 impl LossyPipe {
     /// A wire to `target`, perfect at first.
@@ -74,6 +79,17 @@ impl LossyPipe {
         self.weather.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
+    /// Keeps what passes from now on, both ways.
+    pub fn record(&self) {
+        *self.weather.record() = Some(Vec::new());
+    }
+
+    /// What has passed since then, datagram after datagram.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<u8> {
+        self.weather.record().clone().unwrap_or_default()
+    }
+
     /// How many datagrams were lost on purpose.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -82,6 +98,18 @@ impl LossyPipe {
 }
 
 impl Weather {
+    fn record(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, datagram: &[u8]) {
+        if let Some(record) = self.record().as_mut()
+            && record.len() + datagram.len() <= RECORD
+        {
+            record.extend_from_slice(datagram);
+        }
+    }
+
     /// When a datagram arrives; `None` when it never does.
     fn arrives(&self, dice: &mut u64) -> Option<Instant> {
         // xorshift64: even enough for losses, and the same in every run.
@@ -150,6 +178,7 @@ async fn serve(
             () = due => {}
         }
         while let Some(datagram) = arrived.pop_front() {
+            weather.hear(&datagram.1);
             if under_way.len() < CAPACITY
                 && let Some(at) = weather.arrives(&mut dice)
             {

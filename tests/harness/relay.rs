@@ -1,6 +1,6 @@
 //! A relay of one scenario: the real program, on loopback, with state of its own.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use gantline_protocol::{RelayAddress, link::JoinLink};
 use serde_json::Value;
@@ -49,6 +49,12 @@ impl TestRelay {
     #[must_use]
     pub fn listen(&self) -> &str {
         &self.listen
+    }
+
+    /// The directory of all its state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.state.path().join("state")
     }
 
     /// The process.
