@@ -7,17 +7,21 @@
 
 pub mod device;
 pub mod lossy;
+pub mod network;
 pub mod node;
 pub mod program;
 pub mod relay;
+pub mod typist;
 pub mod viewer;
 
 use std::time::Duration;
 
 pub use device::TestDevice;
 pub use lossy::LossyPipe;
+pub use network::Network;
 pub use node::TestNode;
 pub use relay::TestRelay;
+pub use typist::Typist;
 pub use viewer::TestViewer;
 
 /// Longer than anything in a scenario takes, shorter than a person's patience.

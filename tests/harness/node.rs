@@ -29,6 +29,8 @@ pub struct TestNode {
     program: Program,
     home: TempDir,
     relay: Option<RelayAddress>,
+    /// What it has in its environment beside ours.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl TestNode {
@@ -51,9 +53,22 @@ impl TestNode {
     /// If it does not start.
     #[must_use]
     pub fn launch(options: &[&str], relay: Option<RelayAddress>) -> Self {
+        Self::launch_in(Vec::new(), options, relay)
+    }
+
+    /// The same, with more in its environment.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn launch_in(
+        environment: Vec<(&'static str, String)>,
+        options: &[&str],
+        relay: Option<RelayAddress>,
+    ) -> Self {
         let home = TempDir::new().expect("there is a temporary directory");
-        let (program, _) = up(home.path(), options);
-        Self { program, home, relay }
+        let (program, _) = up(home.path(), &environment, options);
+        Self { program, home, relay, environment }
     }
 
     /// The process.
@@ -89,7 +104,7 @@ impl TestNode {
 
     /// Starts it again on the same home; it is joined already.
     pub fn start_again(&mut self) {
-        self.program = up(self.home.path(), &[]).0;
+        self.program = up(self.home.path(), &self.environment, &[]).0;
     }
 
     /// Its API, by its Unix socket.
@@ -171,8 +186,13 @@ pub fn gantline(home: &Path) -> Command {
     command
 }
 
-fn up(scratch: &Path, options: &[&str]) -> (Program, serde_json::Value) {
+fn up(
+    scratch: &Path,
+    environment: &[(&'static str, String)],
+    options: &[&str],
+) -> (Program, serde_json::Value) {
     let mut command = gantline(&scratch.join("home"));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.args(["up", "--json", "--port", "0"]).args(options);
     Program::start("gantline", &mut command, &scratch.join("stderr.log"))
 }
