@@ -16,29 +16,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gantline_protocol::api::{LinkState, Status};
+use gantline_protocol::api::{Carrier, LinkState, Status};
 use gantline_tests::{
     Network, TestNode, TestRelay, Typist,
     network::{CLIENT, Family, Forbidden, NODE, RELAY},
     node::gantline,
     soon,
 };
+use gantline_transport::Carriers;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What carries a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Carrier {
-    /// Whatever the programs choose by themselves.
-    Auto,
-    Quic,
-    WebSocket,
-}
-
 /// The programs in their places. The test itself is where the client is.
 struct Site {
-    carrier: Carrier,
+    /// Both only where UDP is forbidden.
+    carriers: Carriers,
     node: TestNode,
     home: TempDir,
     _relay: TestRelay,
@@ -66,17 +59,23 @@ fn is_full_size() -> bool {
 
 impl Site {
     /// A relay, a node that has joined it, and a client that has paired with the node by a code.
-    async fn build(network: Network, carrier: Carrier) -> Self {
+    async fn build(network: Network, carriers: Carriers) -> Self {
         let address = network.address(RELAY).to_string();
         let any = if address.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
         let relay = network.relay.inside(|| TestRelay::listening_on(any, &["--domain", &address]));
         let link = relay.join_link();
         let node = network.node.inside(|| {
             let options = ["--name", "box", "--join", &link.to_string()];
-            TestNode::launch_in(carrier.environment(), &options, Some(link.relay.clone()))
+            TestNode::launch_by(carriers, &options, Some(link.relay.clone()))
         });
-        let site = Self { carrier, node, home: TempDir::new().unwrap(), _relay: relay, network };
+        let site = Self { carriers, node, home: TempDir::new().unwrap(), _relay: relay, network };
         within(Duration::from_secs(5), "to join", site.node.linked()).await;
+        let status: Status = site.node.read("/v1/status").await;
+        let expected = match carriers {
+            Carriers::Quic => Carrier::Quic,
+            Carriers::Both | Carriers::WebSocket => Carrier::WebSocket,
+        };
+        assert_eq!(status.links[0].carrier, Some(expected));
         let minted: Value =
             serde_json::from_str(&told(&mut site.at_node(&["pair", "--json"]))).unwrap();
         let (code, at) = (&minted["code"], &minted["addresses"][0]);
@@ -88,7 +87,7 @@ impl Site {
     /// The command line of the client.
     fn client(&self, arguments: &[&str]) -> Command {
         let mut command = gantline(&self.home.path().join("laptop"));
-        command.args(arguments).envs(self.carrier.environment());
+        command.args(arguments).env(Carriers::VARIABLE, self.carriers.to_string());
         command
     }
 
@@ -103,7 +102,7 @@ impl Site {
         let since = Instant::now();
         let printed = told(&mut self.client(arguments));
         let took = since.elapsed();
-        eprintln!("{:?}: {what}: {took:?}", self.carrier);
+        eprintln!("{:?}: {what}: {took:?}", self.carriers);
         assert!(took < Duration::from_secs(5), "it took {took:?} {what}");
         printed
     }
@@ -126,7 +125,7 @@ impl Site {
         assert_eq!((output.status.code(), out.as_str()), (Some(7), "out\n"), "{err}");
         assert_eq!(err, "err\n");
         let took = since.elapsed();
-        eprintln!("{:?}: to run a command: {took:?}", self.carrier);
+        eprintln!("{:?}: to run a command: {took:?}", self.carriers);
         assert!(took < Duration::from_secs(5), "it took {took:?} to run a command");
 
         let since = Instant::now();
@@ -135,7 +134,7 @@ impl Site {
         typist.until("42 is the answer").await;
         let took = since.elapsed();
         assert_eq!(typist.end().await, Some(3));
-        eprintln!("{:?}: to type into a shell: {took:?}", self.carrier);
+        eprintln!("{:?}: to type into a shell: {took:?}", self.carriers);
         assert!(took < Duration::from_secs(5), "it took {took:?} to type into a shell");
     }
 
@@ -150,22 +149,11 @@ impl Site {
             self.client(&["exec", "--on", "box", "--", "sh", "-c", &script]).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(output.stdout == lines, "{} bytes of {LENGTH} came", output.stdout.len());
-        eprintln!("{:?}: 10 MiB in {:?}", self.carrier, since.elapsed());
+        eprintln!("{:?}: 10 MiB in {:?}", self.carriers, since.elapsed());
     }
 
     fn status(&self) -> String {
         told(&mut self.at_node(&["status"]))
-    }
-}
-
-impl Carrier {
-    fn environment(self) -> Vec<(&'static str, String)> {
-        let name = match self {
-            Self::Auto => "auto",
-            Self::Quic => "quic",
-            Self::WebSocket => "websocket",
-        };
-        vec![("GANTLINE_CARRIER", name.to_owned())]
     }
 }
 
@@ -192,7 +180,7 @@ async fn within<T>(limit: Duration, what: &str, waited_for: impl Future<Output =
 fn where_udp_is_refused_everything_works_within_5_s() {
     story(Family::V4, async |network| {
         network.forbid_udp(Forbidden::AtOnce);
-        Site::build(network, Carrier::Auto).await.main_job().await;
+        Site::build(network, Carriers::Both).await.main_job().await;
     });
 }
 
@@ -200,14 +188,14 @@ fn where_udp_is_refused_everything_works_within_5_s() {
 fn where_udp_is_swallowed_everything_works_within_5_s() {
     story(Family::V4, async |network| {
         network.forbid_udp(Forbidden::Silently);
-        Site::build(network, Carrier::Auto).await.main_job().await;
+        Site::build(network, Carriers::Both).await.main_job().await;
     });
 }
 
-fn on_a_path_of_1280_bytes(family: Family, carrier: Carrier) {
+fn on_a_path_of_1280_bytes(family: Family, carriers: Carriers) {
     story(family, async |network| {
         network.limit_packets(1280);
-        let site = Site::build(network, carrier).await;
+        let site = Site::build(network, carriers).await;
         site.main_job().await;
         site.ten_mebibytes();
         // The path was narrow indeed: somebody was told.
@@ -222,22 +210,22 @@ fn on_a_path_of_1280_bytes(family: Family, carrier: Carrier) {
 
 #[test]
 fn ten_mebibytes_pass_a_path_of_1280_bytes_over_quic() {
-    on_a_path_of_1280_bytes(Family::V4, Carrier::Quic);
+    on_a_path_of_1280_bytes(Family::V4, Carriers::Quic);
 }
 
 #[test]
 fn ten_mebibytes_pass_a_path_of_1280_bytes_over_websockets() {
-    on_a_path_of_1280_bytes(Family::V4, Carrier::WebSocket);
+    on_a_path_of_1280_bytes(Family::V4, Carriers::WebSocket);
 }
 
 #[test]
 fn where_there_is_nothing_but_ipv6_everything_works_over_quic() {
-    on_a_path_of_1280_bytes(Family::V6, Carrier::Quic);
+    on_a_path_of_1280_bytes(Family::V6, Carriers::Quic);
 }
 
 #[test]
 fn where_there_is_nothing_but_ipv6_everything_works_over_websockets() {
-    on_a_path_of_1280_bytes(Family::V6, Carrier::WebSocket);
+    on_a_path_of_1280_bytes(Family::V6, Carriers::WebSocket);
 }
 
 /// Who changes to another network.
@@ -251,9 +239,9 @@ enum Traveller {
 const LINES: u32 = 2_300_000;
 
 /// Somebody types while 20 MB come by, and in the middle of it one end has another network.
-fn switches_networks(traveller: Traveller, carrier: Carrier) {
+fn switches_networks(traveller: Traveller, carriers: Carriers) {
     story(Family::V4, async |network| {
-        let site = Site::build(network, carrier).await;
+        let site = Site::build(network, carriers).await;
         let mut flood = Typist::by_pipe(site.client(&[
             "spawn",
             "--attach",
@@ -297,16 +285,16 @@ fn switches_networks(traveller: Traveller, carrier: Carrier) {
             echo.until(&word).await;
             slowest = slowest.max(since.elapsed());
         }
-        eprintln!("{traveller:?} over {carrier:?}: the slowest key took {slowest:?}");
+        eprintln!("{traveller:?} over {carriers:?}: the slowest key took {slowest:?}");
         assert_eq!(text(&echo.seen).split_once("ready\n").unwrap().1, typed);
         assert_eq!(flood.end().await, Some(9));
         let seen = text(&flood.seen);
         let (_, lines) = seen.split_once("\n1\n").unwrap();
         let numbers = lines.lines().map(|line| line.parse::<u32>().ok());
         assert!(numbers.eq((2..=LINES).map(Some)), "a line was lost, doubled or torn");
-        let limit = match carrier {
-            Carrier::Quic | Carrier::Auto => Duration::from_secs(3),
-            Carrier::WebSocket => Duration::from_secs(5),
+        let limit = match carriers {
+            Carriers::Quic | Carriers::Both => Duration::from_secs(3),
+            Carriers::WebSocket => Duration::from_secs(5),
         };
         assert!(slowest < limit, "a key took {slowest:?}");
     });
@@ -314,27 +302,27 @@ fn switches_networks(traveller: Traveller, carrier: Carrier) {
 
 #[test]
 fn a_node_that_changes_its_network_in_mid_flood_loses_and_doubles_nothing_over_quic() {
-    switches_networks(Traveller::Node, Carrier::Quic);
+    switches_networks(Traveller::Node, Carriers::Quic);
 }
 
 #[test]
 fn a_node_that_changes_its_network_in_mid_flood_loses_and_doubles_nothing_over_websockets() {
-    switches_networks(Traveller::Node, Carrier::WebSocket);
+    switches_networks(Traveller::Node, Carriers::WebSocket);
 }
 
 #[test]
 fn a_client_that_changes_its_network_in_mid_flood_loses_and_doubles_nothing_over_quic() {
-    switches_networks(Traveller::Client, Carrier::Quic);
+    switches_networks(Traveller::Client, Carriers::Quic);
 }
 
 #[test]
 fn a_client_that_changes_its_network_in_mid_flood_loses_and_doubles_nothing_over_websockets() {
-    switches_networks(Traveller::Client, Carrier::WebSocket);
+    switches_networks(Traveller::Client, Carriers::WebSocket);
 }
 
-fn a_wire_is_cut(carrier: Carrier) {
+fn a_wire_is_cut(carriers: Carriers) {
     story(Family::V4, async |network| {
-        let site = Site::build(network, carrier).await;
+        let site = Site::build(network, carriers).await;
         let mut typist = site.shell().await;
         site.network.cut(NODE[0], true);
         within(Duration::from_secs(21), "to notice", site.node.unlinked()).await;
@@ -352,17 +340,17 @@ fn a_wire_is_cut(carrier: Carrier) {
 
 #[test]
 fn a_wire_that_is_cut_silently_is_noticed_and_told_over_quic() {
-    a_wire_is_cut(Carrier::Quic);
+    a_wire_is_cut(Carriers::Quic);
 }
 
 #[test]
 fn a_wire_that_is_cut_silently_is_noticed_and_told_over_websockets() {
-    a_wire_is_cut(Carrier::WebSocket);
+    a_wire_is_cut(Carriers::WebSocket);
 }
 
-fn a_node_stands_still(carrier: Carrier) {
+fn a_node_stands_still(carriers: Carriers) {
     story(Family::V4, async |network| {
-        let site = Site::build(network, carrier).await;
+        let site = Site::build(network, carriers).await;
         let mut typist = site.shell().await;
         site.node.program().signal(Signal::STOP);
         // Longer than a link may be silent, so that the relay has given it up.
@@ -378,17 +366,17 @@ fn a_node_stands_still(carrier: Carrier) {
         typist.types("echo st''ill here\r");
         typist.until("still here").await;
         let took = since.elapsed();
-        eprintln!("{carrier:?}: usable again after {took:?}");
+        eprintln!("{carriers:?}: usable again after {took:?}");
         assert!(took < Duration::from_secs(10), "usable again after {took:?}");
     });
 }
 
 #[test]
 fn a_node_that_stood_still_is_usable_within_10_s_over_quic() {
-    a_node_stands_still(Carrier::Quic);
+    a_node_stands_still(Carriers::Quic);
 }
 
 #[test]
 fn a_node_that_stood_still_is_usable_within_10_s_over_websockets() {
-    a_node_stands_still(Carrier::WebSocket);
+    a_node_stands_still(Carriers::WebSocket);
 }

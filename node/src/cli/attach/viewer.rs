@@ -119,6 +119,12 @@ impl Viewer {
         }
     }
 
+    /// Since when the oldest input that was sent has had no answer.
+    pub(super) fn unanswered_since(&self) -> Option<Instant> {
+        let oldest = self.typed.front().filter(|_| self.link == Link::Attached)?;
+        oldest.was_sent.then_some(oldest.at)
+    }
+
     /// The first message of each connection.
     pub(super) fn attach(&mut self) -> Attach {
         self.announced = self.size;
