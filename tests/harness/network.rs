@@ -7,7 +7,9 @@ use std::{
     io::{BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::AsFd,
+    panic::resume_unwind,
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -72,7 +74,7 @@ impl Network {
         let mut trial = Command::new("unshare");
         let tried = trial.args(["--net", "ip", "link", "set", "lo", "up"]).output();
         if !tried.is_ok_and(|output| output.status.success()) {
-            let story = std::thread::current().name().unwrap_or("a scenario").to_owned();
+            let story = thread::current().name().unwrap_or("a scenario").to_owned();
             let why = "it needs root, `unshare` of util-linux and `ip` of iproute2";
             assert!(env::var_os("GANTLINE_NO_SKIPS").is_none(), "{story} can't run: {why}");
             eprintln!("SKIPPED {story}: {why}");
@@ -194,21 +196,29 @@ impl Place {
         place
     }
 
-    /// What is done on this thread, and what is started from it, is done in this place.
+    /// What is done here, and what is started here, is in this place.
     ///
     /// # Panics
-    /// If the system does not let us go there or back.
-    pub fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
-        let home = fs::File::open("/proc/thread-self/ns/net").expect("a thread has a namespace");
-        self.enter();
-        let done = work();
-        enter(&home);
-        done
+    /// If the system does not let us go there, or if the work panics.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        // A thread of its own need not come back, which whoever is root by a user namespace can't.
+        let there = || {
+            self.enter();
+            work()
+        };
+        match thread::scope(|scope| scope.spawn(there).join()) {
+            Ok(done) => done,
+            Err(panic) => resume_unwind(panic),
+        }
     }
 
     /// From now on this thread, and every thread and process that it starts, is in this place.
+    ///
+    /// # Panics
+    /// If the system does not let us go there.
     pub fn enter(&self) {
-        enter(&self.namespace);
+        move_into_link_name_space(self.namespace.as_fd(), Some(LinkNameSpaceType::Network))
+            .expect("whoever made it may enter it");
     }
 
     /// Runs `ip` here.
@@ -229,9 +239,4 @@ impl Drop for Place {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
-}
-
-fn enter(namespace: &fs::File) {
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-        .expect("whoever made it may enter it");
 }
