@@ -1,62 +1,36 @@
-//! Figures of many rounds, and how they are told.
+//! Figures: what many rounds gave, with their spread, and ratios of two that were measured in turn.
 
-#[derive(Default)]
-pub(crate) struct Figures {
-    pub(crate) ours: Vec<f64>,
-    pub(crate) bare: Vec<f64>,
-    pub(crate) raw: Vec<f64>,
+use serde::Serialize;
+
+/// A median, and the range of the middle half of what it is the median of.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) median: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
-impl Figures {
-    /// In bytes per second.
-    pub(crate) fn tell_rate(&mut self, what: &str) {
-        let ours = quantile(&mut self.ours, 0.5);
-        let (low, high) = (quantile(&mut self.ours, 0.25), quantile(&mut self.ours, 0.75));
-        let bare = quantile(&mut self.bare, 0.5);
-        print!(
-            "{what}: {:.0} MB/s ({:.0} to {:.0}), x {:.2} of the bare splice's {:.0}",
-            ours / 1e6,
-            low / 1e6,
-            high / 1e6,
-            ours / bare,
-            bare / 1e6
-        );
-        match self.raw.is_empty() {
-            true => println!(),
-            false => {
-                let raw = quantile(&mut self.raw, 0.5);
-                println!(", x {:.3} of raw loopback's {:.0}", ours / raw, raw / 1e6);
-            }
-        }
+impl Figure {
+    /// `None` of nothing.
+    pub(crate) fn of(samples: &[f64]) -> Option<Self> {
+        Some(Self {
+            median: quantile(samples, 0.5)?,
+            low: quantile(samples, 0.25)?,
+            high: quantile(samples, 0.75)?,
+        })
+    }
+
+    /// The ratio of two, round by round: what slows a whole round slows both.
+    pub(crate) fn ratio(of: &[f64], to: &[f64]) -> Option<Self> {
+        let ratios: Vec<_> = of.iter().zip(to).map(|(of, to)| of / to).collect();
+        Self::of(&ratios)
     }
 }
 
-#[derive(Default)]
-pub(crate) struct Echoes {
-    pub(crate) ours: Vec<f64>,
-    pub(crate) bare: Vec<f64>,
-    pub(crate) raw: Vec<f64>,
-}
-
-impl Echoes {
-    /// In microseconds.
-    pub(crate) fn tell(&mut self, what: &str) {
-        let both = |of: &mut Vec<f64>| (quantile(of, 0.5), quantile(of, 0.99));
-        let (ours, bare, raw) = (both(&mut self.ours), both(&mut self.bare), both(&mut self.raw));
-        println!(
-            "{what}: p50 {:.0} us, p99 {:.0} us; bare splice {:.0} and {:.0}; raw loopback {:.0} and {:.0}; p50 x {:.2} of the bare splice",
-            ours.0,
-            ours.1,
-            bare.0,
-            bare.1,
-            raw.0,
-            raw.1,
-            ours.0 / bare.0
-        );
-    }
-}
-
-pub(crate) fn quantile(values: &mut [f64], at: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * at).round() as usize]
+/// The value below which this share of `samples` lies.
+pub(crate) fn quantile(samples: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    sorted.get((last as f64 * share).round() as usize).copied()
 }

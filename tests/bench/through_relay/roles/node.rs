@@ -1,4 +1,5 @@
-//! Everything of a node but its API, for which stand sinks and sources.
+//! Everything of a node but its API, for which stand sinks and sources; and a crowd of nodes that
+//! only hold their links.
 
 use std::path::Path;
 
@@ -18,38 +19,72 @@ use gantline_node::{
     state::Home,
     uplink::{Identity, Tokens, Uplinks},
 };
-use gantline_protocol::{Role, link::JoinLink};
+use gantline_protocol::{Role, api::LinkState, link::JoinLink};
 use gantline_transport::{QuicDialer, quic::Timing};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use serde::Deserialize;
 
-use crate::{CHUNK, part::ready};
+use crate::{part::ready, ways::CHUNK};
 
 pub(crate) async fn node(home: &Path, join: &str) -> Result<()> {
-    let link: JoinLink = join.parse()?;
-    let home = Home::below(home)?;
-    let events = Events::new();
-    let key = StaticKey::generate(&mut UnwrapErr(SysRng));
-    let machine = key.public().machine_id();
-    let relays = vec![link.relay.clone()];
-    let nameplate = Nameplate { key: key.clone(), name: "bench".parse()?, relays: relays.clone() };
-    let sessions = Sessions::default();
-    let devices =
-        Devices::load(nameplate.clone(), home.state_files(), events.clone(), sessions.clone())?;
     let router = Router::new()
         .route("/sink", post(count))
         .route("/source", get(source))
         .route("/echo", post(|body: Body| async { body }));
-    let door = Door::new(nameplate, devices.clone(), sessions, router);
-    let tokens = Tokens::load(home.state_files())?;
-    tokens.keep(&link)?;
-    let dialer = QuicDialer::new(Timing::default())?;
-    let mut heard = events.listen(None);
-    let identity = Identity { key, alias: None };
-    let _uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
-    heard.next().await;
-    let code = devices.mint_code(Role::Owner)?;
-    ready(&format!("{} {machine}.{}", code.code.to_string().replace(' ', "-"), link.relay)).await
+    let node = Node::start(home, &join.parse()?, router)?;
+    node.linked().await?;
+    let code = node.devices.mint_code(Role::Owner)?.code.to_string().replace(' ', "-");
+    ready(&format!("{code} {}", node.address)).await
+}
+
+/// So many nodes with a link each, of one process.
+pub(crate) async fn crowd(homes: &Path, join: &str, many: &str) -> Result<()> {
+    let join = join.parse()?;
+    let mut nodes = Vec::new();
+    for number in 0..many.parse()? {
+        nodes.push(Node::start(&homes.join(format!("{number}")), &join, Router::new())?);
+    }
+    for node in &nodes {
+        node.linked().await?;
+    }
+    ready(many).await
+}
+
+struct Node {
+    address: String,
+    devices: Devices,
+    uplinks: Uplinks,
+    events: Events,
+}
+
+impl Node {
+    fn start(home: &Path, join: &JoinLink, router: Router) -> Result<Self> {
+        let home = Home::below(home)?;
+        let events = Events::new();
+        let key = StaticKey::generate(&mut UnwrapErr(SysRng));
+        let address = format!("{}.{}", key.public().machine_id(), join.relay);
+        let relays = vec![join.relay.clone()];
+        let nameplate =
+            Nameplate { key: key.clone(), name: "bench".parse()?, relays: relays.clone() };
+        let sessions = Sessions::default();
+        let devices =
+            Devices::load(nameplate.clone(), home.state_files(), events.clone(), sessions.clone())?;
+        let door = Door::new(nameplate, devices.clone(), sessions, router);
+        let tokens = Tokens::load(home.state_files())?;
+        tokens.keep(join)?;
+        let dialer = QuicDialer::new(Timing::default())?;
+        let identity = Identity { key, alias: None };
+        let uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
+        Ok(Self { address, devices, uplinks, events })
+    }
+
+    async fn linked(&self) -> Result<()> {
+        let mut changes = self.events.listen(None);
+        while self.uplinks.statuses().iter().any(|link| link.state != LinkState::Up) {
+            changes.next().await;
+        }
+        Ok(())
+    }
 }
 
 async fn count(body: Body) -> String {
