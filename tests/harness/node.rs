@@ -12,6 +12,7 @@ use gantline_protocol::{
     api::{LinkState, Machine, MintedCode, PairingCodeRequest, Status},
     link::JoinLink,
 };
+use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tempfile::TempDir;
 
@@ -29,12 +30,22 @@ pub struct TestNode {
     program: Program,
     home: TempDir,
     relay: Option<RelayAddress>,
+    /// What `GANTLINE_CARRIER` says to it.
+    carrier: &'static str,
 }
 
 impl TestNode {
     /// Starts one that joins the relay that the link names, and waits until its link is up.
     pub async fn join(link: &JoinLink) -> Self {
         let node = Self::launch(&["--join", &link.to_string()], Some(link.relay.clone()));
+        node.linked().await;
+        node
+    }
+
+    /// As [`TestNode::join`], with links by this carrier alone: `quic` or `websocket`.
+    pub async fn join_by(carrier: &'static str, link: &JoinLink) -> Self {
+        let options = ["--join", &link.to_string()];
+        let node = Self::launch_by(carrier, &options, Some(link.relay.clone()));
         node.linked().await;
         node
     }
@@ -51,9 +62,13 @@ impl TestNode {
     /// If it does not start.
     #[must_use]
     pub fn launch(options: &[&str], relay: Option<RelayAddress>) -> Self {
+        Self::launch_by("auto", options, relay)
+    }
+
+    fn launch_by(carrier: &'static str, options: &[&str], relay: Option<RelayAddress>) -> Self {
         let home = TempDir::new().expect("there is a temporary directory");
-        let (program, _) = up(home.path(), options);
-        Self { program, home, relay }
+        let (program, _) = up(home.path(), carrier, options);
+        Self { program, home, relay, carrier }
     }
 
     /// The process.
@@ -89,7 +104,7 @@ impl TestNode {
 
     /// Starts it again on the same home; it is joined already.
     pub fn start_again(&mut self) {
-        self.program = up(self.home.path(), &[]).0;
+        self.program = up(self.home.path(), self.carrier, &[]).0;
     }
 
     /// Its API, by its Unix socket.
@@ -171,8 +186,9 @@ pub fn gantline(home: &Path) -> Command {
     command
 }
 
-fn up(scratch: &Path, options: &[&str]) -> (Program, serde_json::Value) {
+fn up(scratch: &Path, carrier: &str, options: &[&str]) -> (Program, serde_json::Value) {
     let mut command = gantline(&scratch.join("home"));
     command.args(["up", "--json", "--port", "0"]).args(options);
+    command.env(Carriers::VARIABLE, carrier);
     Program::start("gantline", &mut command, &scratch.join("stderr.log"))
 }

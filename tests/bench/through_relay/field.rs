@@ -80,8 +80,8 @@ impl Field {
             }),
             SPLICE_QUIC => self.splice_quic(),
             SPLICE_WEBSOCKET => self.splice_websocket(),
-            OURS_QUIC => self.ours(),
-            OURS_WEBSOCKET => anyhow::bail!("links over WebSocket are not there yet"),
+            OURS_QUIC => self.ours("quic"),
+            OURS_WEBSOCKET => self.ours("websocket"),
             peer => {
                 let peer = PEERS.iter().find(|other| other.name == peer);
                 (peer.context("nobody's name")?.start)(&self.ground()?)
@@ -126,17 +126,18 @@ impl Field {
         })
     }
 
-    fn ours(&self) -> Result<Contestant> {
+    /// A session by one carrier alone, at both ends.
+    fn ours(&self, carrier: &'static str) -> Result<Contestant> {
         let scratch = self.scratch.path();
         let relay = TestRelay::start();
         let join = join_link(&relay, CROWD + 1)?;
         let home = TempDir::new_in(scratch)?.keep().join("node");
-        let (node, code) = Part::role(&["node", &home.to_string_lossy(), &join], scratch)?;
-        let way = Session::pair(&code, self.runtime.handle())?;
+        let (node, code) = Part::role(&["node", &home.to_string_lossy(), &join, carrier], scratch)?;
+        let way = Session::pair(&code, carrier.parse()?, self.runtime.handle())?;
         let homes = TempDir::new_in(scratch)?.keep();
         let logs = scratch.to_owned();
         let crowd = move |_: &Ground, many: usize| {
-            let role = ["crowd", &homes.to_string_lossy(), &join, &many.to_string()];
+            let role = ["crowd", &homes.to_string_lossy(), &join, carrier, &many.to_string()];
             Ok(vec![Part::role(&role, &logs)?.0])
         };
         Ok(Contestant {

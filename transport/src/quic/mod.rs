@@ -6,6 +6,6 @@ mod link;
 mod listen;
 
 pub use config::{ResetKey, Timing};
-pub use dial::{DialError, QuicDialer};
+pub use dial::QuicDialer;
 pub use link::{QuicLink, QuicReader, QuicWriter};
 pub use listen::{ListenError, QuicIncoming, QuicListener};

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use gantline_transport::{
     Identity,
-    websocket::{WebSocketReader, WebSocketWriter, config, pipe},
+    websocket::{Connection, WebSocketReader, WebSocketWriter, config, pipe},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_tungstenite::{accept_async_with_config, client_async_with_config};
 
 use super::{Pipes, join, serve, wish_of};
@@ -28,9 +28,6 @@ use crate::part::ready;
 /// Pipes of a sink that wait at the splice for a client. More than a client opens at once, so that
 /// none has to wait for one.
 const WAITING: usize = 24;
-
-type ClientTls = client::TlsStream<TcpStream>;
-type ServerTls = server::TlsStream<TcpStream>;
 
 /// Dials a splice, once for each pipe.
 #[derive(Clone)]
@@ -53,17 +50,18 @@ impl WebSocketPipes {
 }
 
 impl Pipes for WebSocketPipes {
-    type Reader = WebSocketReader<ClientTls>;
-    type Writer = WebSocketWriter<ClientTls>;
+    type Reader = WebSocketReader;
+    type Writer = WebSocketWriter;
 
     async fn open(&self) -> Result<(Self::Writer, Self::Reader)> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost")?;
-        let stream = self.connector.connect(name, stream).await?;
+        let stream: Box<dyn Connection> = Box::new(self.connector.connect(name, stream).await?);
         let url = format!("wss://{}/", self.address);
         let (socket, _) = client_async_with_config(url, stream, Some(config())).await?;
-        Ok(pipe(socket))
+        let (_, writer, reader) = pipe(socket, None);
+        Ok((writer, reader))
     }
 }
 
@@ -88,7 +86,7 @@ pub(crate) async fn splice(certificate: &Path) -> Result<()> {
     ready(&addresses).await
 }
 
-type Accepted = (WebSocketWriter<ServerTls>, WebSocketReader<ServerTls>);
+type Accepted = (WebSocketWriter, WebSocketReader);
 
 async fn accept(at: TcpListener, acceptor: TlsAcceptor, to: mpsc::Sender<Accepted>) -> Result<()> {
     loop {
@@ -96,9 +94,10 @@ async fn accept(at: TcpListener, acceptor: TlsAcceptor, to: mpsc::Sender<Accepte
         let (acceptor, to) = (acceptor.clone(), to.clone());
         tokio::spawn(async move {
             stream.set_nodelay(true)?;
-            let stream = acceptor.accept(stream).await?;
+            let stream: Box<dyn Connection> = Box::new(acceptor.accept(stream).await?);
             let socket = accept_async_with_config(stream, Some(config())).await?;
-            to.send(pipe(socket)).await.ok().context("the splice has ended")
+            let (_, writer, reader) = pipe(socket, None);
+            to.send((writer, reader)).await.ok().context("the splice has ended")
         });
     }
 }

@@ -23,10 +23,13 @@ fn start(role: &str, arguments: &[String]) -> Result<()> {
     let argument = |index: usize| arguments.get(index).map(String::as_str).context("an argument");
     let runtime = runtime()?;
     match role {
-        "node" => runtime.block_on(node::node(Path::new(argument(0)?), argument(1)?)),
-        "crowd" => {
-            runtime.block_on(node::crowd(Path::new(argument(0)?), argument(1)?, argument(2)?))
-        }
+        "node" => runtime.block_on(node::node(Path::new(argument(0)?), argument(1)?, argument(2)?)),
+        "crowd" => runtime.block_on(node::crowd(
+            Path::new(argument(0)?),
+            argument(1)?,
+            argument(2)?,
+            argument(3)?,
+        )),
         "service" => service::service(),
         "splice" => match argument(0)? {
             "quic" => runtime.block_on(quic::splice()),

@@ -14,35 +14,36 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use gantline_crypto::StaticKey;
 use gantline_node::{
+    config::RelayConfig,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     state::Home,
     uplink::{Identity, Tokens, Uplinks},
 };
 use gantline_protocol::{Role, api::LinkState, link::JoinLink};
-use gantline_transport::{QuicDialer, quic::Timing};
+use gantline_transport::{Carriers, Dialer, quic::Timing};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use serde::Deserialize;
 
 use crate::{part::ready, ways::CHUNK};
 
-pub(crate) async fn node(home: &Path, join: &str) -> Result<()> {
+pub(crate) async fn node(home: &Path, join: &str, carrier: &str) -> Result<()> {
     let router = Router::new()
         .route("/sink", post(count))
         .route("/source", get(source))
         .route("/echo", post(|body: Body| async { body }));
-    let node = Node::start(home, &join.parse()?, router)?;
+    let node = Node::start(home, &join.parse()?, carrier.parse()?, router)?;
     node.linked().await?;
     let code = node.devices.mint_code(Role::Owner)?.code.to_string().replace(' ', "-");
     ready(&format!("{code} {}", node.address)).await
 }
 
 /// So many nodes with a link each, of one process.
-pub(crate) async fn crowd(homes: &Path, join: &str, many: &str) -> Result<()> {
-    let join = join.parse()?;
+pub(crate) async fn crowd(homes: &Path, join: &str, carrier: &str, many: &str) -> Result<()> {
+    let (join, carriers) = (join.parse()?, carrier.parse()?);
     let mut nodes = Vec::new();
     for number in 0..many.parse()? {
-        nodes.push(Node::start(&homes.join(format!("{number}")), &join, Router::new())?);
+        nodes.push(Node::start(&homes.join(format!("{number}")), &join, carriers, Router::new())?);
     }
     for node in &nodes {
         node.linked().await?;
@@ -58,7 +59,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(home: &Path, join: &JoinLink, router: Router) -> Result<Self> {
+    fn start(home: &Path, join: &JoinLink, carriers: Carriers, router: Router) -> Result<Self> {
         let home = Home::below(home)?;
         let events = Events::new();
         let key = StaticKey::generate(&mut UnwrapErr(SysRng));
@@ -72,7 +73,8 @@ impl Node {
         let door = Door::new(nameplate, devices.clone(), sessions, router);
         let tokens = Tokens::load(home.state_files())?;
         tokens.keep(join)?;
-        let dialer = QuicDialer::new(Timing::default())?;
+        let dialer = Dialer::new(Timing::default(), carriers)?;
+        let relays: Vec<_> = relays.into_iter().map(RelayConfig::from).collect();
         let identity = Identity { key, alias: None };
         let uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
         Ok(Self { address, devices, uplinks, events })

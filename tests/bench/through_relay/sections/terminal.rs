@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use gantline_client::Path;
+use gantline_client::{Connection, Path};
 use gantline_protocol::{Role, api::Status};
 use gantline_tests::{TestDevice, TestNode, TestRelay};
 
@@ -36,23 +36,15 @@ pub(super) fn measure(field: &Field, rounds: usize) -> Result<Told> {
     let keys = number("GANTLINE_BENCH_KEYS", KEYS)?;
     let runtime = field.runtime().handle();
     let relay = TestRelay::start();
-    let node = runtime.block_on(TestNode::join(&relay.join_link()));
-    let idle = weight_of(node.program().pid())?;
-    let ways = runtime.block_on(async {
-        let device = TestDevice::new("bench");
-        let machine = device.pair(&node, Role::Owner).await;
-        let status: Status = node.read("/v1/status").await;
-        let loopback = status.loopback.context("the node listens on 127.0.0.1")?.parse()?;
-        let (loopback, through) = ([Path::Loopback(loopback)], [Path::Relay(node.relay())]);
-        Ok::<_, anyhow::Error>([
-            (UNIX, node.api().await),
-            (LOOPBACK, device.client().connect(&machine, &loopback).await?),
-            (RELAY_QUIC, device.client().connect(&machine, &through).await?),
-        ])
-    })?;
+    let join = |carrier| runtime.block_on(TestNode::join_by(carrier, &relay.join_link()));
+    let nodes = ["quic", "websocket"].map(|carrier| (carrier, join(carrier)));
     let mut everyone: Vec<(_, Box<dyn Keyboard>)> = vec![(BARE, Box::new(BareTerminal::start()?))];
-    for (who, connection) in ways {
-        everyone.push((who, Box::new(Attached::start(connection, runtime)?)));
+    let mut idle = Vec::new();
+    for (carrier, node) in &nodes {
+        idle.push(weight_of(node.program().pid())?.resident);
+        for (who, connection) in runtime.block_on(ways_to(node, carrier))? {
+            everyone.push((who, Box::new(Attached::start(connection, runtime)?)));
+        }
     }
     let (mut rows, mut missing) = (Rows::default(), Vec::new());
     in_turn(&mut everyone, &mut missing, rounds, |who, keyboard| {
@@ -66,6 +58,22 @@ pub(super) fn measure(field: &Field, rounds: usize) -> Result<Told> {
         }
         Ok(())
     });
-    rows.add("node", What::NodeIdle, idle.resident);
+    for resident in idle {
+        rows.add("node", What::NodeIdle, resident);
+    }
     Ok((rows.0, missing))
+}
+
+/// Every way to a node that has its link by this carrier; the local ones only once.
+async fn ways_to(node: &TestNode, carrier: &str) -> Result<Vec<(&'static str, Connection)>> {
+    let device = TestDevice::by(carrier.parse()?, "bench");
+    let machine = device.pair(node, Role::Owner).await;
+    let through = device.client().connect(&machine, &[Path::Relay(node.relay())]).await?;
+    if carrier == "websocket" {
+        return Ok(vec![(RELAY_WEBSOCKET, through)]);
+    }
+    let status: Status = node.read("/v1/status").await;
+    let loopback = status.loopback.context("the node listens on 127.0.0.1")?.parse()?;
+    let loopback = device.client().connect(&machine, &[Path::Loopback(loopback)]).await?;
+    Ok(vec![(UNIX, node.api().await), (LOOPBACK, loopback), (RELAY_QUIC, through)])
 }

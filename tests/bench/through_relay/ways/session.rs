@@ -10,6 +10,7 @@ use gantline_client::{
 };
 use gantline_crypto::{StaticKey, pairing::CodeAttempts};
 use gantline_protocol::session::Open;
+use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::runtime::Handle;
 
@@ -18,6 +19,7 @@ use crate::part::nap;
 
 pub(crate) struct Session {
     client: Client,
+    carriers: Carriers,
     machine: KnownMachine,
     path: Path,
     connection: Connection,
@@ -26,17 +28,18 @@ pub(crate) struct Session {
 
 impl Session {
     /// Pairs with the node that printed `code` and its address, and opens a session.
-    pub(crate) fn pair(code: &str, runtime: &Handle) -> Result<Self> {
+    pub(crate) fn pair(code: &str, carriers: Carriers, runtime: &Handle) -> Result<Self> {
         let (code, address) = code.split_once(' ').context("no address")?;
         let MachineAddress { machine, relay } = address.parse()?;
         let key = StaticKey::generate(&mut UnwrapErr(SysRng));
         runtime.block_on(async {
-            let client = Client::new(Device { key, name: "bench".parse()? })?;
+            let device = Device { key, name: "bench".parse()? };
+            let client = Client::with_carriers(device, carriers)?;
             let path = Path::Relay(relay);
             let attempts = &mut CodeAttempts::new(code.parse()?);
             let machine = client.pair(Pairing::Code { machine, attempts }, &path, None).await?;
             let connection = client.connect(&machine, std::slice::from_ref(&path)).await?;
-            Ok(Self { client, machine, path, connection, runtime: runtime.clone() })
+            Ok(Self { client, carriers, machine, path, connection, runtime: runtime.clone() })
         })
     }
 
@@ -129,7 +132,7 @@ impl Way for Session {
 
     fn connect_cold(&mut self) -> Result<Option<Duration>> {
         self.runtime.block_on(async {
-            let client = Client::new(self.client.device().clone())?;
+            let client = Client::with_carriers(self.client.device().clone(), self.carriers)?;
             let began = Instant::now();
             let connection = self.connect_with(&client).await?;
             let took = began.elapsed();
