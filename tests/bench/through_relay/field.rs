@@ -22,8 +22,8 @@ pub(crate) const OURS_QUIC: &str = "Gantline, QUIC";
 pub(crate) const SPLICE_WEBSOCKET: &str = "bare splice, WebSocket";
 pub(crate) const OURS_WEBSOCKET: &str = "Gantline, WebSocket";
 
-/// Idle nodes or agents that are started to weigh one.
-const CROWD: usize = 100;
+/// Idle nodes or agents that are started to weigh one; fewer if `GANTLINE_BENCH_AGENTS` says so.
+pub(crate) const CROWD: usize = 100;
 
 /// Where everyone stands.
 pub(crate) struct Field {

@@ -124,6 +124,14 @@ pub(crate) fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
+/// So many of them, all different.
+pub(crate) fn free_ports(many: usize) -> Result<Vec<SocketAddr>> {
+    let held = (0..many)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<Result<Vec<_>, _>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
+}
+
 pub(crate) fn weight_of(pid: u32) -> Result<Weight> {
     let mut weight = Weight::default();
     for pid in family_of(pid)? {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::Ground;
 use crate::{
     contestant::{Contestant, Relay},
-    part::{Part, free_port},
+    part::{Part, free_port, free_ports},
     ways::tcp::Tcp,
 };
 
@@ -77,7 +77,7 @@ struct Transport {
 
 fn start(ground: &Ground, kind: &'static str, transport: &Transport) -> Result<Contestant> {
     let server = free_port()?;
-    let tunnels = (0..=ground.crowd).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
+    let tunnels = free_ports(ground.crowd + 1)?;
     let Transport { server: own, client } = transport;
     let mut config = format!(
         "[server]\nbind_addr = \"{server}\"\ndefault_token = \"bench\"\n{}",

@@ -7,15 +7,12 @@ use anyhow::{Context, Result};
 use super::{Rows, Told, number};
 use crate::{
     contestant::Contestant,
-    field::Field,
+    field::{CROWD, Field},
     part::nap,
     results::{Missing, What},
     ways::Direction,
 };
 
-/// Idle agents that are started to weigh one, unless `GANTLINE_BENCH_AGENTS` says otherwise; at most
-/// as many as the field has room for.
-const AGENTS: usize = 100;
 /// Floods at once, as often each way, and the bytes of each.
 const FLOODS: usize = 16;
 const REPEATS: usize = 3;
@@ -24,7 +21,7 @@ const FLOOD: u64 = 16 << 20;
 const SETTLED: Duration = Duration::from_millis(500);
 
 pub(super) fn measure(field: &Field) -> Result<Told> {
-    let agents = number("GANTLINE_BENCH_AGENTS", AGENTS)?;
+    let agents = number("GANTLINE_BENCH_AGENTS", CROWD)?.min(CROWD);
     let (mut rows, mut missing) = (Rows::default(), Vec::new());
     for who in Field::names() {
         // A relay of its own for each question: memory that floods leave behind would hide agents.

@@ -88,7 +88,8 @@ impl FromStr for Section {
 type Told = (Vec<Row>, Vec<Missing>);
 
 /// Everyone in turn, so many rounds, each round in the order opposite to the one before (A B B A):
-/// what drifts in the machine hits all alike. Who fails once is not asked again, and is missing.
+/// what drifts in the machine hits all alike. Who fails twice in a turn is not asked again, and is
+/// missing.
 fn in_turn<T>(
     everyone: &mut Vec<(&'static str, T)>,
     missing: &mut Vec<Missing>,
@@ -99,11 +100,13 @@ fn in_turn<T>(
         if round > 0 {
             everyone.reverse();
         }
-        everyone.retain_mut(|(who, contestant)| match each(who, contestant) {
-            Ok(()) => true,
-            Err(error) => {
-                missing.push(Missing::new(who, &error));
-                false
+        everyone.retain_mut(|(who, contestant)| {
+            match each(who, contestant).or_else(|_| each(who, contestant)) {
+                Ok(()) => true,
+                Err(error) => {
+                    missing.push(Missing::new(who, &error));
+                    false
+                }
             }
         });
     }
