@@ -13,7 +13,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Handle,
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     Error, Message,
@@ -79,6 +79,7 @@ pub fn pipe(
         is_written: false,
         is_watched: true,
         reading: None,
+        writing: None,
         signs: keep_alive.map(Signs::new),
     };
     let shared = Arc::new(Mutex::new(shared));
@@ -189,6 +190,9 @@ struct Shared {
     is_watched: bool,
     /// Who waits for bytes.
     reading: Option<Waker>,
+    /// Who waits for room. The socket remembers only the last that asked it for room, and the one
+    /// who reads asks too, to send a ping.
+    writing: Option<Waker>,
     signs: Option<Signs>,
 }
 
@@ -202,7 +206,8 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 struct Signs {
     pings: Interval,
-    /// When the other end was asked for one and has given none since.
+    /// The tick at which the other end was asked for one, if it has given none since. Ticks are
+    /// compared with ticks: the clock is always a little late, and would give a whole tick away.
     asked_at: Option<Instant>,
     patience: Duration,
 }
@@ -274,8 +279,8 @@ impl Shared {
     /// Asks for signs of life, and says whether they fail to come.
     fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(signs) = &mut self.signs else { return false };
-        while signs.pings.poll_tick(cx).is_ready() {
-            if signs.asked_at.is_some_and(|at| at.elapsed() >= signs.patience) {
+        while let Poll::Ready(tick) = signs.pings.poll_tick(cx) {
+            if signs.asked_at.is_some_and(|at| tick - at >= signs.patience) {
                 return true;
             }
             let mut socket = Pin::new(&mut self.socket);
@@ -285,7 +290,10 @@ impl Shared {
                 // What can't leave now leaves with the next write, or with the next ping.
                 let _ = socket.poll_flush(cx);
             }
-            signs.asked_at.get_or_insert_with(Instant::now);
+            signs.asked_at.get_or_insert(tick);
+            if let Some(writing) = self.writing.take() {
+                writing.wake();
+            }
         }
         false
     }
@@ -299,11 +307,11 @@ impl Shared {
         if let Some(ending) = self.ending {
             return Poll::Ready(Err(broken(ending)));
         }
-        let socket = Pin::new(&mut self.socket);
-        Poll::Ready(ready!(Self::poll_socket(socket, cx, message)).map_err(|error| {
-            let ending = Ending::of(&error);
-            self.end(ending)
-        }))
+        let Poll::Ready(sent) = Self::poll_socket(Pin::new(&mut self.socket), cx, message) else {
+            self.writing = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(sent.map_err(|error| self.end(Ending::of(&error))))
     }
 
     fn poll_socket(
@@ -320,8 +328,8 @@ impl Shared {
 
     /// Notes why the pipe ended, the first time.
     fn end(&mut self, ending: Ending) -> io::Error {
-        if let Some(reading) = self.reading.take() {
-            reading.wake();
+        for waiting in [self.reading.take(), self.writing.take()].into_iter().flatten() {
+            waiting.wake();
         }
         broken(*self.ending.get_or_insert(ending))
     }
@@ -463,7 +471,11 @@ impl AsyncWrite for WebSocketWriter {
             return Poll::Ready(Err(broken(ending)));
         }
         let mut socket = Pin::new(&mut shared.socket);
-        let sent = match ready!(socket.as_mut().poll_ready(cx)) {
+        let Poll::Ready(room) = socket.as_mut().poll_ready(cx) else {
+            shared.writing = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let sent = match room {
             Ok(()) => socket.start_send(Message::Binary(Bytes::copy_from_slice(piece))),
             Err(error) => Err(error),
         };
