@@ -90,6 +90,17 @@ impl Client {
         &self.device
     }
 
+    /// The way out of this machine has changed: links over QUIC go on by the new one. Those on
+    /// WebSockets can't.
+    pub fn follow_the_way(&self) {
+        self.relays.follow_the_way();
+    }
+
+    /// Forgets the links to relays, so that the next connection dials anew; open ones go on.
+    pub fn forget_links(&self) {
+        self.relays.forget_links();
+    }
+
     pub(crate) const fn relays(&self) -> &Relays {
         &self.relays
     }

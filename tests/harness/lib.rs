@@ -9,9 +9,11 @@ pub mod canary;
 pub mod device;
 pub mod hostile_relay;
 pub mod lossy;
+pub mod network;
 pub mod node;
 pub mod program;
 pub mod relay;
+pub mod typist;
 pub mod viewer;
 pub mod witness;
 
@@ -21,8 +23,10 @@ pub use canary::Canary;
 pub use device::TestDevice;
 pub use hostile_relay::HostileRelay;
 pub use lossy::LossyPipe;
+pub use network::Network;
 pub use node::TestNode;
 pub use relay::TestRelay;
+pub use typist::Typist;
 pub use viewer::TestViewer;
 pub use witness::Witness;
 

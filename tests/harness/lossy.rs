@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     net::UdpSocket,
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -38,6 +39,8 @@ struct Weather {
     dropped: AtomicU64,
     /// What passed, if that is kept.
     record: Mutex<Option<Vec<u8>>>,
+    /// Times that the way was changed.
+    ways: watch::Sender<u64>,
 }
 
 /// Bytes that are kept of what passes; more are not.
@@ -88,6 +91,12 @@ impl LossyPipe {
     #[must_use]
     pub fn recorded(&self) -> Vec<u8> {
         self.weather.record().clone().unwrap_or_default()
+    }
+
+    /// What a NAT does when it forgets: the target sees every dialler at another port from now on,
+    /// and what it sends to the old one is lost.
+    pub fn rebind(&self) {
+        self.weather.ways.send_modify(|ways| *ways += 1);
     }
 
     /// How many datagrams were lost on purpose.
@@ -149,10 +158,8 @@ async fn serve(
     mut from_dialler: tokio::sync::mpsc::Receiver<Vec<u8>>,
     weather: Arc<Weather>,
 ) {
-    let Ok(back) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else { return };
-    if back.connect(target).await.is_err() {
-        return;
-    }
+    let mut ways = weather.ways.subscribe();
+    let Ok(mut back) = way_to(target).await else { return };
     let mut dice = 0x9e37_79b9_7f4a_7c15 ^ u64::from(dialler.port());
     let mut under_way: BinaryHeap<Reverse<(Instant, u64)>> = BinaryHeap::new();
     let mut datagrams: HashMap<u64, (bool, Vec<u8>)> = HashMap::new();
@@ -176,6 +183,10 @@ async fn serve(
                 arrived.push_back((false, buffer[..length].to_vec()));
             },
             () = due => {}
+            Ok(()) = ways.changed() => match way_to(target).await {
+                Ok(other) => back = other,
+                Err(_) => return,
+            },
         }
         while let Some(datagram) = arrived.pop_front() {
             weather.hear(&datagram.1);
@@ -200,4 +211,10 @@ async fn serve(
             }
         }
     }
+}
+
+async fn way_to(target: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    socket.connect(target).await?;
+    Ok(socket)
 }

@@ -13,7 +13,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Handle,
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     Error, Message,
@@ -202,8 +202,8 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 struct Signs {
     pings: Interval,
-    /// When the other end was asked for one and has given none since.
-    asked_at: Option<Instant>,
+    /// Runs out if the other end, which was asked for one, gives none.
+    silence: Option<Pin<Box<Sleep>>>,
     patience: Duration,
 }
 
@@ -212,7 +212,7 @@ impl Signs {
         let mut pings = interval(every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
-        Self { pings, asked_at: None, patience: dead_after.saturating_sub(every) }
+        Self { pings, silence: None, patience: dead_after.saturating_sub(every) }
     }
 }
 
@@ -256,7 +256,7 @@ impl Shared {
                 };
             };
             if let Some(signs) = &mut self.signs {
-                signs.asked_at = None;
+                signs.silence = None;
             }
             match message {
                 Some(Ok(Message::Binary(bytes))) => return Poll::Ready(Ok(bytes)),
@@ -275,9 +275,6 @@ impl Shared {
     fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(signs) = &mut self.signs else { return false };
         while signs.pings.poll_tick(cx).is_ready() {
-            if signs.asked_at.is_some_and(|at| at.elapsed() >= signs.patience) {
-                return true;
-            }
             let mut socket = Pin::new(&mut self.socket);
             if let Poll::Ready(Ok(())) = socket.as_mut().poll_ready(cx)
                 && socket.as_mut().start_send(Message::Ping(Bytes::new())).is_ok()
@@ -285,9 +282,9 @@ impl Shared {
                 // What can't leave now leaves with the next write, or with the next ping.
                 let _ = socket.poll_flush(cx);
             }
-            signs.asked_at.get_or_insert_with(Instant::now);
+            signs.silence.get_or_insert_with(|| Box::pin(sleep(signs.patience)));
         }
-        false
+        signs.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready())
     }
 
     /// Sends one message, or what is left of those before.
