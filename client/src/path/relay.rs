@@ -168,6 +168,11 @@ impl PipeReader for Answered {
         self.reader.read_chunk(limit).await
     }
 
+    async fn read_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<Option<usize>> {
+        self.answered().await?;
+        self.reader.read_chunks(pieces).await
+    }
+
     fn stop(&mut self) {
         self.reader.stop();
     }
