@@ -106,6 +106,8 @@ async fn a_nat_that_forgets_in_mid_flood_costs_nothing_but_a_moment() {
         viewer.until_length(&mut terminal, length + 3_000_000).await.unwrap();
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
     }
+    let length = (1..=LINES).map(|line| line.to_string().len() + 1).sum();
+    viewer.until_length(&mut terminal, length).await.unwrap();
     viewer.input(&mut terminal, b"once\r").await.unwrap();
     viewer.until(&mut terminal, "once\n").await.unwrap();
     assert_eq!(viewer.skipped(), 0);
