@@ -51,6 +51,7 @@ fmt: ## format the code
 bench: ## handshakes, sessions, terminals, and everything through a relay beside what is bare
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
+	cargo bench -p gantline-node --bench viewers
 	cargo bench -p gantline-tests --bench through_relay
 
 bars: ## the attack tests at full size
