@@ -14,11 +14,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gantline_crypto::session::{
-    KEY_AGE, OpenError, RECORDS_PER_KEY, SESSION_AGE, SESSION_FAREWELL, SessionError, StreamError,
+    KEY_AGE, MAX_GROWN, MAX_STREAM_WINDOW, OpenError, RECORDS_PER_KEY, SESSION_AGE,
+    SESSION_FAREWELL, SessionError, StreamError,
 };
-use gantline_protocol::session::{
-    CloseCode, GoAwayCode, MAX_STREAMS, ResetCode, SESSION_WINDOW, STREAM_WINDOW,
-    record::{HEADER, MAX_RECORD, TAG, is_padded},
+use gantline_protocol::{
+    StreamId,
+    session::{
+        CloseCode, GoAwayCode, MAX_STREAMS, ResetCode, SESSION_WINDOW, STREAM_WINDOW,
+        record::{HEADER, MAX_RECORD, TAG, is_padded},
+    },
 };
 use support::{Heard, Pair, get, ok, stream};
 
@@ -299,9 +303,78 @@ fn a_wider_window_lets_the_peer_send_further_ahead() {
     pair.device.session.widen(2 * STREAM_WINDOW, 2 * SESSION_WINDOW);
     pair.node.session.write(asked, Bytes::from(vec![1; STREAM_WINDOW as usize])).unwrap();
     pair.settle();
+    pair.now += Duration::from_secs(1);
     pair.device.session.consumed(asked, STREAM_WINDOW as usize);
     pair.settle();
     assert_eq!(pair.node.session.writable(asked), 2 * STREAM_WINDOW);
+}
+
+/// The node sends all it may on `stream` and the device takes it in, `pause` after that, many times.
+fn read_along(pair: &mut Pair, stream: StreamId, pause: Duration) {
+    for _ in 0..8 {
+        let length = pair.node.session.writable(stream) as usize;
+        pair.node.session.write(stream, Bytes::from(vec![1; length])).unwrap();
+        pair.settle();
+        pair.device.drain();
+        pair.now += pause;
+        pair.device.session.consumed(stream, length);
+        pair.settle();
+    }
+}
+
+#[test]
+fn a_reader_that_keeps_up_on_a_long_way_is_sent_further_ahead() {
+    let (mut pair, asked) = Pair::with_stream();
+    read_along(&mut pair, asked, Duration::from_millis(140));
+    assert_eq!(pair.node.session.writable(asked), STREAM_WINDOW, "this one is slow");
+    read_along(&mut pair, asked, Duration::from_millis(70));
+    assert_eq!(pair.node.session.writable(asked), MAX_STREAM_WINDOW);
+}
+
+#[test]
+fn fast_streams_that_stand_still_leave_the_others_their_room() {
+    let mut pair = Pair::new();
+    let streams: Vec<_> = (0..16).map(|_| pair.device.session.open(get("/")).unwrap()).collect();
+    pair.settle();
+    for asked in &streams {
+        pair.node.session.answer(*asked, ok()).unwrap();
+    }
+    for fast in &streams[..4] {
+        read_along(&mut pair, *fast, Duration::from_millis(1));
+    }
+    // Nobody reads those four any more.
+    let mut unread = 0;
+    for stalled in &streams[..4] {
+        let length = pair.node.session.writable(*stalled);
+        pair.node.session.write(*stalled, Bytes::from(vec![1; length as usize])).unwrap();
+        pair.settle();
+        unread += length;
+    }
+    assert_eq!(
+        unread,
+        4 * STREAM_WINDOW + MAX_GROWN,
+        "they grew until nothing was left to grow by"
+    );
+    for other in &streams[4..] {
+        let window = vec![2; STREAM_WINDOW as usize];
+        pair.node.session.write(*other, Bytes::from(window)).expect("there is room");
+        pair.settle();
+    }
+}
+
+#[test]
+fn what_ended_streams_grew_by_is_there_for_the_next() {
+    let mut pair = Pair::new();
+    for _ in 0..5 {
+        let asked = pair.device.session.open(get("/")).unwrap();
+        pair.device.session.finish(asked).unwrap();
+        pair.settle();
+        pair.node.session.answer(asked, ok()).unwrap();
+        read_along(&mut pair, asked, Duration::from_millis(1));
+        assert_eq!(pair.node.session.writable(asked), MAX_STREAM_WINDOW);
+        pair.node.session.finish(asked).unwrap();
+        pair.settle();
+    }
 }
 
 #[test]

@@ -134,5 +134,6 @@ impl Default for Limits {
     }
 }
 
-/// Bytes that one direction of a spliced pipe takes from its reader at once.
-pub const CHUNK: usize = 64 << 10;
+/// Pieces that one direction of a spliced pipe takes from its reader at once: of a QUIC stream each
+/// is what came in one datagram, of a WebSocket one message.
+pub const PIECES: usize = 16;

@@ -3,10 +3,11 @@
 
 use std::{io, time::Duration};
 
+use bytes::Bytes;
 use gantline_transport::{PipeReader, PipeWriter};
 use tokio::{io::AsyncWriteExt, pin, select, time::timeout};
 
-use crate::limits::CHUNK;
+use crate::limits::PIECES;
 
 /// How two joined pipes ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +21,13 @@ pub enum End {
 /// How patient a splice is.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// How long a writer may take for one chunk.
+    /// How long a writer may take for what was read at once.
     pub stalled: Duration,
     /// How long one direction may go on after the other was given up.
     pub after_abort: Duration,
 }
 
-/// Joins two pipes until both directions are over. It holds one chunk of each direction at most,
+/// Joins two pipes until both directions are over. It holds a few pieces of each direction at most,
 /// so a reader that stops stops the writer at the other end. An end is passed on as an end and an
 /// abort as an abort, each in its own direction: what was under way in the other still arrives.
 pub async fn splice<W1, R1, W2, R2>(a: (W1, R1), b: (W2, R2), patience: Patience) -> End
@@ -83,9 +84,13 @@ async fn forward<R: PipeReader, W: PipeWriter>(
     mut writer: W,
     stalled: Duration,
 ) -> Over {
+    let mut pieces = [const { Bytes::new() }; PIECES];
     loop {
-        let written = match reader.read_chunk(CHUNK).await {
-            Ok(Some(bytes)) => timeout(stalled, writer.write_chunk(bytes)).await,
+        let written = match reader.read_chunks(&mut pieces).await {
+            Ok(Some(read)) => {
+                let pieces = pieces.get_mut(..read).unwrap_or_default();
+                timeout(stalled, writer.write_chunks(pieces)).await
+            }
             Ok(None) => match timeout(stalled, writer.shutdown()).await {
                 Ok(Ok(())) => return Over::InOrder,
                 failed => failed,

@@ -141,6 +141,13 @@ impl PipeReader for RelayReader {
         }
     }
 
+    async fn read_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<Option<usize>> {
+        match self {
+            Self::Quic(reader) => reader.read_chunks(pieces).await,
+            Self::WebSocket(reader) => reader.read_chunks(pieces).await,
+        }
+    }
+
     fn stop(&mut self) {
         match self {
             Self::Quic(reader) => reader.stop(),
@@ -167,6 +174,13 @@ impl PipeWriter for RelayWriter {
         match self {
             Self::Quic(writer) => writer.write_chunk(bytes).await,
             Self::WebSocket(writer) => writer.write_chunk(bytes).await,
+        }
+    }
+
+    async fn write_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<()> {
+        match self {
+            Self::Quic(writer) => writer.write_chunks(pieces).await,
+            Self::WebSocket(writer) => writer.write_chunks(pieces).await,
         }
     }
 

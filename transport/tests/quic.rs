@@ -106,6 +106,48 @@ async fn a_pipe_that_is_given_up_is_never_taken_for_its_end() {
 }
 
 #[tokio::test]
+async fn pieces_arrive_whole_and_in_order_however_many_are_taken_at_once() {
+    let (_relay, _dialer, node, relay) = link().await;
+    let sent: Bytes = (0..1_000_000_u32).map(|at| (at % 251) as u8).collect();
+    for most in [1, 3, 16, 64] {
+        let (mut writer, _reader) = node.open_pipe().await.unwrap();
+        let bytes = sent.clone();
+        let writing = tokio::spawn(async move {
+            for part in 0..10 {
+                let part = bytes.slice(part * 100_000..(part + 1) * 100_000);
+                let mut pieces = [part.slice(..1), Bytes::new(), part.slice(1..7), part.slice(7..)];
+                writer.write_chunks(&mut pieces).await.unwrap();
+            }
+            writer.shutdown().await.unwrap();
+        });
+        let (_, mut reader) = relay.accept_pipe().await.unwrap();
+        let mut received = Vec::new();
+        let mut pieces = vec![Bytes::new(); most];
+        while let Some(read) = reader.read_chunks(&mut pieces).await.unwrap() {
+            assert!((1..=most).contains(&read));
+            received.extend(pieces.drain(..read).flatten());
+            pieces.resize(most, Bytes::new());
+        }
+        writing.await.unwrap();
+        assert!(received == sent, "with {most} pieces at once");
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_an_abort_is_taken_and_then_the_abort_is_seen() {
+    let (_relay, _dialer, node, relay) = link().await;
+    let (mut writer, _reader) = node.open_pipe().await.unwrap();
+    writer.write_chunks(&mut [Bytes::from_static(b"half")]).await.unwrap();
+    let (_, mut reader) = relay.accept_pipe().await.unwrap();
+    let mut pieces = [const { Bytes::new() }; 4];
+    assert_eq!(reader.read_chunks(&mut pieces).await.unwrap(), Some(1));
+    assert_eq!(pieces[0], "half");
+    writer.abort();
+    let error = reader.read_chunks(&mut pieces).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
 async fn a_reader_that_gives_up_stops_the_writer() {
     let (_relay, _dialer, node, relay) = link().await;
     let (mut writer, _reader) = node.open_pipe().await.unwrap();

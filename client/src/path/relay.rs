@@ -74,6 +74,24 @@ impl Relays {
         Ok((writer, Answered { reader, is_answered: false }))
     }
 
+    pub(crate) fn follow_the_way(&self) {
+        // Without a new socket the links stay where they are, and end if nothing comes of it.
+        let _ = self.dialer.rebind();
+    }
+
+    pub(crate) fn forget_links(&self) {
+        let slots: Vec<_> = {
+            let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            links.values().cloned().collect()
+        };
+        for slot in slots {
+            // One that is locked is being dialled anew.
+            if let Ok(mut standing) = slot.try_lock() {
+                *standing = None;
+            }
+        }
+    }
+
     fn slot(&self, relay: &RelayAddress) -> Slot {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.entry(relay.to_string()).or_default().clone()
@@ -148,6 +166,11 @@ impl PipeReader for Answered {
     async fn read_chunk(&mut self, limit: usize) -> io::Result<Option<Bytes>> {
         self.answered().await?;
         self.reader.read_chunk(limit).await
+    }
+
+    async fn read_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<Option<usize>> {
+        self.answered().await?;
+        self.reader.read_chunks(pieces).await
     }
 
     fn stop(&mut self) {

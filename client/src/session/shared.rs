@@ -12,12 +12,15 @@ use bytes::BytesMut;
 use gantline_crypto::session::{Event, Session as Core, SessionError};
 use gantline_protocol::{
     StreamId,
-    session::{CloseCode, GoAwayCode, Head, Open, ResetCode},
+    session::{CloseCode, GoAwayCode, Head, Open, ResetCode, record::MAX_RECORD},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::stream::{OpenFailed, Receiving, Sending};
+
+/// Room for a record of a few small frames.
+const SMALL_RECORD: usize = 256;
 
 /// A handle to a session. Clones are handles to the same one. The session goes on while no handle
 /// exists, until somebody closes it or its pipe ends.
@@ -359,7 +362,7 @@ impl Shared {
     }
 
     /// Seals what there is to say, about `limit` bytes of it.
-    pub(super) fn transmit(&self, out: &mut Vec<u8>, limit: usize) -> Spoken {
+    pub(super) fn transmit(&self, limit: usize) -> (Vec<u8>, Spoken) {
         let now = Instant::now();
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -367,7 +370,8 @@ impl Shared {
             state.core.on_deadline(now);
         }
         let mut wakers = Vec::new();
-        if let Err(error) = state.core.transmit(now, out, limit) {
+        let mut out = Vec::with_capacity(sealed(state.core.unsealed(), limit));
+        if let Err(error) = state.core.transmit(now, &mut out, limit) {
             wakers.extend(self.end(state, SessionEnd::Failed(error)));
         }
         if !state.core.is_open() && state.end.is_none() {
@@ -383,7 +387,7 @@ impl Shared {
         let spoken = Spoken { deadline: state.core.deadline(), is_over: state.core.is_over() };
         drop(guard);
         wake(wakers);
-        spoken
+        (out, spoken)
     }
 
     /// The pipe ended, in whatever way.
@@ -408,6 +412,15 @@ impl Shared {
             wakers.extend(stream.all_wakers());
         }
         wakers
+    }
+}
+
+/// How many bytes `unsealed` ones make with what a record adds to them, or the most that `limit`
+/// allows.
+const fn sealed(unsealed: usize, limit: usize) -> usize {
+    match unsealed < limit {
+        true => unsealed + unsealed / 16 + SMALL_RECORD,
+        false => limit + MAX_RECORD,
     }
 }
 

@@ -15,8 +15,8 @@ use super::shared::{Arrivals, Session, Shared};
 /// How many sealed bytes go into one write: enough to make a write cheap, little enough that a key
 /// press does not wait long behind a flood.
 const BATCH: usize = 64 * 1024;
-/// How many bytes are read at once.
-const READ: usize = 64 * 1024;
+/// How many pieces are read at once: with those of a QUIC stream, two records and more.
+const PIECES: usize = 32;
 /// How long the last words may take to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -41,6 +41,7 @@ pub fn drive(
 }
 
 async fn read(shared: Arc<Shared>, mut reader: impl PipeReader, mut input: BytesMut) {
+    let mut pieces = [const { Bytes::new() }; PIECES];
     loop {
         if !input.is_empty() {
             match shared.receive(&mut input) {
@@ -53,8 +54,12 @@ async fn read(shared: Arc<Shared>, mut reader: impl PipeReader, mut input: Bytes
                 Err(_) => break,
             }
         }
-        match reader.read_chunk(READ).await {
-            Ok(Some(bytes)) => input.extend_from_slice(&bytes),
+        match reader.read_chunks(&mut pieces).await {
+            Ok(Some(read)) => {
+                for piece in pieces.iter_mut().take(read) {
+                    input.extend_from_slice(&std::mem::take(piece));
+                }
+            }
             Ok(None) | Err(_) => break,
         }
     }
@@ -67,8 +72,7 @@ async fn write(shared: &Arc<Shared>, mut writer: impl PipeWriter) {
     // A peer that reads nothing any more can't hold up the end.
     let mut farewell = pin!(farewell(shared));
     loop {
-        let mut out = Vec::new();
-        let spoken = shared.transmit(&mut out, BATCH);
+        let (out, spoken) = shared.transmit(BATCH);
         if !out.is_empty() {
             let written = tokio::select! {
                 written = writer.write_chunk(Bytes::from(out)) => written,

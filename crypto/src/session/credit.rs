@@ -1,6 +1,8 @@
 //! Flow control: how much DATA may still be sent, and how much the peer may still send. Limits
 //! are absolute counts from the beginning, so that a lost order of events can't skew them.
 
+use std::time::{Duration, Instant};
+
 use gantline_protocol::session::CREDIT_END;
 
 use super::SessionError;
@@ -45,6 +47,11 @@ impl SendWindow {
     }
 }
 
+/// A reader that consumes half a window within this time is fast: on a path whose round trip is up to
+/// twice as long, the sender may have been waiting for credit. Longer would let more wait on slow
+/// paths, in front of what comes after.
+const FAST: Duration = Duration::from_millis(75);
+
 /// What the peer may send.
 #[derive(Debug)]
 pub(super) struct ReceiveWindow {
@@ -52,11 +59,29 @@ pub(super) struct ReceiveWindow {
     received: u64,
     consumed: u64,
     window: u64,
+    /// When, and at how many consumed bytes, the pace was looked at last.
+    paced: Option<(Instant, u64)>,
 }
 
 impl ReceiveWindow {
     pub(super) const fn new(window: u64) -> Self {
-        Self { limit: window, received: 0, consumed: 0, window }
+        Self { limit: window, received: 0, consumed: 0, window, paced: None }
+    }
+
+    /// How far the peer may send ahead.
+    pub(super) const fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// Whether half the window was consumed fast, since that was looked at last. Asked before each
+    /// grant, so that the pace is known.
+    pub(super) fn is_fast(&mut self, now: Instant) -> bool {
+        let (since, consumed) = *self.paced.get_or_insert((now, self.consumed));
+        if self.consumed.saturating_sub(consumed) < self.window / 2 {
+            return false;
+        }
+        self.paced = Some((now, self.consumed));
+        now.saturating_duration_since(since) <= FAST
     }
 
     pub(super) const fn received(&self) -> u64 {
@@ -144,6 +169,34 @@ mod tests {
             }
             prop_assert!(receiver.receive(sender.available() + 1).is_err());
         }
+    }
+
+    /// Whether a reader counts as fast, which takes in `piece` bytes at a time, `pause` after the
+    /// last ones, while the sender uses up all its credit.
+    fn is_fast(piece: u64, pause: Duration) -> bool {
+        let mut receiver = ReceiveWindow::new(1000);
+        let mut now = Instant::now();
+        let mut is_fast = false;
+        for _ in 0..5000 / piece {
+            receiver.receive(receiver.limit - receiver.received()).unwrap();
+            now += pause;
+            receiver.consume(piece);
+            if receiver.is_due() {
+                is_fast |= receiver.is_fast(now);
+                receiver.grant();
+            }
+        }
+        is_fast
+    }
+
+    #[test]
+    fn a_reader_is_fast_by_what_it_takes_in_and_not_by_how_often() {
+        assert!(is_fast(1000, Duration::from_millis(75)));
+        assert!(is_fast(500, Duration::from_millis(75)));
+        assert!(is_fast(1, Duration::from_micros(100)));
+        assert!(!is_fast(1000, Duration::from_millis(76)));
+        assert!(!is_fast(500, Duration::from_millis(76)));
+        assert!(!is_fast(1, Duration::from_millis(1)));
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub const KEY_AGE: Duration = Duration::from_secs(10 * 60);
 pub const SESSION_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before its greatest age a session stops taking new streams.
 pub const SESSION_FAREWELL: Duration = Duration::from_secs(10 * 60);
+/// The window up to which a stream's grows by itself, while what it lets in is consumed fast.
+pub const MAX_STREAM_WINDOW: u64 = 4 * 1024 * 1024;
+/// How much the windows of a session's streams may grow by themselves, all together; the session's
+/// window grows with them. When it is used up, no stream's grows any further.
+pub const MAX_GROWN: u64 = 8 * 1024 * 1024;
 /// Bytes of DATA that may wait to be sent, over all streams.
 pub const MAX_UNSENT: u64 = 4 * 1024 * 1024;
 /// Bytes of frames other than DATA that may wait to be sent. A peer that makes us answer without

@@ -61,6 +61,10 @@ pub struct Session {
     pub(super) send_window: SendWindow,
     pub(super) receive_window: ReceiveWindow,
     stream_window: u64,
+    /// How much the windows of the streams at hand have grown by themselves. The session's window is
+    /// wider by at least as much: a stream that stands still takes no room from the others, however
+    /// fast it was.
+    pub(super) grown: u64,
     /// DATA that is queued and not sent, over all streams.
     pub(super) unsent: u64,
     /// Encoded frames that wait to be sent, from `control_sent` on.
@@ -146,6 +150,7 @@ impl Session {
             send_window: SendWindow::new(SESSION_WINDOW),
             receive_window: ReceiveWindow::new(SESSION_WINDOW),
             stream_window: 0,
+            grown: 0,
             unsent: 0,
             control: Vec::new(),
             control_sent: 0,
@@ -280,8 +285,9 @@ impl Session {
         }
     }
 
-    /// Lets the peer send further ahead, where a path is long and fast: `stream` bytes on each
-    /// stream, `session` bytes on all together. Windows only grow.
+    /// Lets the peer send further ahead: `stream` bytes on each stream, `session` bytes on all
+    /// together. Windows only grow. They also grow by themselves, while what they let in is
+    /// consumed fast.
     pub fn widen(&mut self, stream: u64, session: u64) {
         self.stream_window = self.stream_window.max(stream);
         self.receive_window.widen(session);
@@ -332,7 +338,7 @@ impl Session {
     /// Forgets a stream whose both directions have ended.
     pub(super) fn sweep(&mut self, stream: StreamId) {
         if self.streams.get(&stream).is_some_and(Stream::has_ended) {
-            self.streams.remove(&stream);
+            self.grown -= self.streams.remove(&stream).map_or(0, |ended| ended.grown());
             match self.is_ours(stream) {
                 true => self.open.ours -= 1,
                 false => self.open.theirs -= 1,
@@ -371,6 +377,14 @@ impl Session {
         {
             self.credit_due.retain(|waiting| *waiting != stream);
         }
+    }
+
+    /// Roughly how many bytes [`Self::transmit`] has to write now; DATA that is limited by nothing
+    /// but our own queue is counted whole.
+    #[must_use]
+    pub fn unsealed(&self) -> usize {
+        let data = usize::try_from(self.unsent).unwrap_or(usize::MAX);
+        data.saturating_add(self.control.len() - self.control_sent)
     }
 
     /// Queues a small frame whose encoding can't fail.

@@ -5,7 +5,10 @@ use std::{collections::VecDeque, fmt};
 use bytes::{Buf, Bytes, BytesMut};
 use gantline_protocol::session::STREAM_WINDOW;
 
-use super::credit::{ReceiveWindow, SendWindow};
+use super::{
+    MAX_STREAM_WINDOW,
+    credit::{ReceiveWindow, SendWindow},
+};
 
 /// How far one direction has come, seen from our end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub(super) struct Stream {
     pub(super) receiving: Direction,
     pub(super) send_window: SendWindow,
     pub(super) receive_window: ReceiveWindow,
+    /// How much the receiving window has grown by itself.
+    grown: u64,
     /// Bytes of DATA sent so far.
     pub(super) sent: u64,
     /// Whether the stream waits in the queue of those with something to send.
@@ -67,6 +72,7 @@ impl Stream {
             receiving,
             send_window: SendWindow::new(STREAM_WINDOW),
             receive_window: ReceiveWindow::new(STREAM_WINDOW),
+            grown: 0,
             sent: 0,
             is_ready: false,
             is_credit_due: false,
@@ -78,6 +84,19 @@ impl Stream {
 
     pub(super) fn has_ended(&self) -> bool {
         self.sending == Direction::Ended && self.receiving == Direction::Ended
+    }
+
+    /// Doubles the receiving window, by `most` bytes at most; returns by how many.
+    pub(super) fn grow(&mut self, most: u64) -> u64 {
+        let window = self.receive_window.window();
+        let more = window.min(MAX_STREAM_WINDOW.saturating_sub(window)).min(most);
+        self.receive_window.widen(window + more);
+        self.grown += more;
+        more
+    }
+
+    pub(super) const fn grown(&self) -> u64 {
+        self.grown
     }
 
     pub(super) const fn unsent(&self) -> u64 {

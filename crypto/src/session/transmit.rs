@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use gantline_protocol::session::{
-    Frame, Hello,
+    Frame, Hello, SESSION_WINDOW,
     frame::{FRAME_HEADER, encode_data_header},
 };
 
 use super::{
-    KEY_AGE, Session, SessionError,
+    KEY_AGE, MAX_GROWN, Session, SessionError,
     state::{Peer, Phase, Side},
     stream::{Direction, Stream},
 };
@@ -89,7 +89,7 @@ impl Session {
             return self.sealer.seal(out, begun, false);
         }
         self.put_control(out, end);
-        self.put_credits(out, end)?;
+        self.put_credits(now, out, end)?;
         self.put_data(out, start, end)?;
         self.sealer.seal(out, begun, rekey)?;
         self.is_rekey_due = false;
@@ -118,7 +118,12 @@ impl Session {
         self.control_sent = 0;
     }
 
-    fn put_credits(&mut self, out: &mut Vec<u8>, end: usize) -> Result<(), SessionError> {
+    fn put_credits(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<u8>,
+        end: usize,
+    ) -> Result<(), SessionError> {
         // A frame waits its turn behind the control frames that were queued before it.
         if self.control_sent < self.control.len() {
             return Ok(());
@@ -139,6 +144,11 @@ impl Session {
             if let Some(state) = self.streams.get_mut(&stream) {
                 state.is_credit_due = false;
                 if matches!(state.receiving, Direction::Headless | Direction::Flowing) {
+                    if state.receive_window.is_fast(now) {
+                        let more = state.grow(MAX_GROWN - self.grown);
+                        self.grown += more;
+                        self.receive_window.widen(SESSION_WINDOW + self.grown);
+                    }
                     let limit = state.receive_window.grant();
                     Frame::Credit { stream: Some(stream), limit }.encode(out)?;
                 }

@@ -9,6 +9,7 @@ use std::{
 
 use axum::{Extension, Router};
 use gantline_login::login::EXPORTER_LABEL;
+use gantline_transport::websocket::ReadAhead;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -115,7 +116,10 @@ async fn connection(
         places: Arc::new(Places { _connection: place, _tcp: permit }),
     };
     if first == [TLS_HANDSHAKE] {
-        let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(stream)).await else { return };
+        let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(ReadAhead::new(stream))).await
+        else {
+            return;
+        };
         let tls = stream.get_ref().1;
         let exporter = tls.export_keying_material([0; 32], EXPORTER_LABEL, Some(&[])).ok();
         let arrival = arrival(place, Carrier::Tls, exporter);

@@ -5,7 +5,7 @@ mod error;
 pub(crate) mod proxy;
 pub(crate) mod resolve;
 
-use std::{env, io, pin::pin, str::FromStr, time::Duration};
+use std::{env, fmt, io, pin::pin, str::FromStr, time::Duration};
 
 use gantline_protocol::RelayAddress;
 use tokio::time::sleep;
@@ -60,6 +60,16 @@ impl FromStr for Carriers {
             "websocket" => Ok(Self::WebSocket),
             other => Err(CarriersError(other.chars().take(32).collect())),
         }
+    }
+}
+
+impl fmt::Display for Carriers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Both => "auto",
+            Self::Quic => "quic",
+            Self::WebSocket => "websocket",
+        })
     }
 }
 

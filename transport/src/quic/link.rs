@@ -95,11 +95,12 @@ pub struct QuicReader {
 
 impl PipeReader for QuicReader {
     async fn read_chunk(&mut self, limit: usize) -> io::Result<Option<Bytes>> {
-        match self.stream.read_chunk(limit, true).await {
-            Ok(chunk) => Ok(chunk.map(|chunk| chunk.bytes)),
-            Err(ReadError::Reset(_)) => Err(io::ErrorKind::ConnectionReset.into()),
-            Err(error) => Err(io::Error::new(io::ErrorKind::NotConnected, error)),
-        }
+        let chunk = self.stream.read_chunk(limit, true).await.map_err(read_error)?;
+        Ok(chunk.map(|chunk| chunk.bytes))
+    }
+
+    async fn read_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<Option<usize>> {
+        self.stream.read_chunks(pieces).await.map_err(read_error)
     }
 
     fn stop(&mut self) {
@@ -134,11 +135,11 @@ impl QuicWriter {
 
 impl PipeWriter for QuicWriter {
     async fn write_chunk(&mut self, bytes: Bytes) -> io::Result<()> {
-        match self.stream.write_chunk(bytes).await {
-            Ok(()) => Ok(()),
-            Err(WriteError::Stopped(_)) => Err(io::ErrorKind::ConnectionReset.into()),
-            Err(error) => Err(io::Error::new(io::ErrorKind::NotConnected, error)),
-        }
+        self.stream.write_chunk(bytes).await.map_err(write_error)
+    }
+
+    async fn write_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<()> {
+        self.stream.write_all_chunks(pieces).await.map_err(write_error)
     }
 
     fn abort(&mut self) {
@@ -172,5 +173,24 @@ impl AsyncWrite for QuicWriter {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_finished = true;
         AsyncWrite::poll_shutdown(Pin::new(&mut self.stream), cx)
+    }
+}
+
+fn read_error(error: ReadError) -> io::Error {
+    match error {
+        ReadError::Reset(_) => io::ErrorKind::ConnectionReset.into(),
+        error @ (ReadError::ConnectionLost(_)
+        | ReadError::ClosedStream
+        | ReadError::IllegalOrderedRead
+        | ReadError::ZeroRttRejected) => io::Error::new(io::ErrorKind::NotConnected, error),
+    }
+}
+
+fn write_error(error: WriteError) -> io::Error {
+    match error {
+        WriteError::Stopped(_) => io::ErrorKind::ConnectionReset.into(),
+        error @ (WriteError::ConnectionLost(_)
+        | WriteError::ClosedStream
+        | WriteError::ZeroRttRejected) => io::Error::new(io::ErrorKind::NotConnected, error),
     }
 }

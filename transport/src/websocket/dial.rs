@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, client::IntoClientRequest},
 };
 
-use super::{Connection, STREAM_PATH, SUBPROTOCOL, Socket, WebSocketLink, config};
+use super::{Connection, ReadAhead, STREAM_PATH, SUBPROTOCOL, Socket, WebSocketLink, config};
 use crate::{
     dial::{
         DialError,
@@ -150,7 +150,7 @@ async fn secure(
     let broken = |reason: String| DialError::Broken { relay: relay.clone(), by: "TCP", reason };
     let name = ServerName::try_from(server_name(relay)).map_err(|e| broken(e.to_string()))?;
     let stream = TlsConnector::from(tls.clone())
-        .connect(name, stream)
+        .connect(name, ReadAhead::new(stream))
         .await
         .map_err(|error| tls_failed(relay, &error))?;
     let exporter = exporter(&stream).map_err(|error| broken(error.to_string()))?;

@@ -5,11 +5,13 @@ mod accept;
 mod dial;
 mod link;
 mod pipe;
+mod read_ahead;
 
 pub use accept::Upgrade;
 pub use dial::{Ready, WebSocketDialer};
 pub use link::WebSocketLink;
 pub use pipe::{Ending, KeepAlive, WebSocketPipe, WebSocketReader, WebSocketWriter, pipe};
+pub use read_ahead::ReadAhead;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::WebSocketConfig};

@@ -21,7 +21,7 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Handle,
-    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     Error, Message,
@@ -206,9 +206,8 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 struct Signs {
     pings: Interval,
-    /// The tick at which the other end was asked for one, if it has given none since. Ticks are
-    /// compared with ticks: the clock is always a little late, and would give a whole tick away.
-    asked_at: Option<Instant>,
+    /// Runs out if the other end, which was asked for one, gives none.
+    silence: Option<Pin<Box<Sleep>>>,
     patience: Duration,
 }
 
@@ -217,7 +216,7 @@ impl Signs {
         let mut pings = interval(every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
-        Self { pings, asked_at: None, patience: dead_after.saturating_sub(every) }
+        Self { pings, silence: None, patience: dead_after.saturating_sub(every) }
     }
 }
 
@@ -261,7 +260,7 @@ impl Shared {
                 };
             };
             if let Some(signs) = &mut self.signs {
-                signs.asked_at = None;
+                signs.silence = None;
             }
             match message {
                 Some(Ok(Message::Binary(bytes))) => return Poll::Ready(Ok(bytes)),
@@ -279,10 +278,7 @@ impl Shared {
     /// Asks for signs of life, and says whether they fail to come.
     fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(signs) = &mut self.signs else { return false };
-        while let Poll::Ready(tick) = signs.pings.poll_tick(cx) {
-            if signs.asked_at.is_some_and(|at| tick - at >= signs.patience) {
-                return true;
-            }
+        while signs.pings.poll_tick(cx).is_ready() {
             let mut socket = Pin::new(&mut self.socket);
             if let Poll::Ready(Ok(())) = socket.as_mut().poll_ready(cx)
                 && socket.as_mut().start_send(Message::Ping(Bytes::new())).is_ok()
@@ -290,12 +286,12 @@ impl Shared {
                 // What can't leave now leaves with the next write, or with the next ping.
                 let _ = socket.poll_flush(cx);
             }
-            signs.asked_at.get_or_insert(tick);
+            signs.silence.get_or_insert_with(|| Box::pin(sleep(signs.patience)));
             if let Some(writing) = self.writing.take() {
                 writing.wake();
             }
         }
-        false
+        signs.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready())
     }
 
     /// Sends one message, or what is left of those before.
