@@ -9,7 +9,7 @@ use std::{
 
 use gantline_protocol::RelayAddress;
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, TokioRuntime,
+    ClientConfig, Connection, ConnectionError, Endpoint, TokioRuntime,
     crypto::rustls::QuicClientConfig,
 };
 use tokio::{
@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{QuicLink, Timing};
+use super::{QuicLink, Timing, config::endpoint, socket::bind};
 use crate::{
     LinkEnd,
     resolve::resolve,
@@ -86,8 +86,7 @@ impl QuicDialer {
     /// # Errors
     /// What the system says when there is no socket to be had.
     pub fn new(timing: Timing) -> io::Result<Self> {
-        let endpoint =
-            Endpoint::new(EndpointConfig::default(), None, socket()?, Arc::new(TokioRuntime))?;
+        let endpoint = Endpoint::new(endpoint(), None, socket()?, Arc::new(TokioRuntime))?;
         Ok(Self { endpoint, timing })
     }
 
@@ -101,8 +100,7 @@ impl QuicDialer {
         let broken = |reason: String| DialError::Broken { relay: relay.clone(), reason };
         let tls = client_config(relay).map_err(|error| broken(error.to_string()))?;
         let tls = QuicClientConfig::try_from(tls).map_err(|error| broken(error.to_string()))?;
-        let mut config = ClientConfig::new(Arc::new(tls));
-        config.transport_config(self.timing.transport());
+        let config = ClientConfig::new(Arc::new(tls));
         let addresses = resolve(relay)
             .await
             .map_err(|error| DialError::Name { relay: relay.clone(), error })?;
@@ -131,8 +129,9 @@ impl QuicDialer {
         let mut next = addresses.next();
         while next.is_some() || !attempts.is_empty() {
             if let Some(address) = next.take() {
-                let connecting =
-                    self.endpoint.connect_with(config.clone(), address, &server_name(relay));
+                let mut config = config.clone();
+                config.transport_config(self.timing.transport(address));
+                let connecting = self.endpoint.connect_with(config, address, &server_name(relay));
                 attempts.spawn(async move {
                     match connecting {
                         Ok(connecting) => connecting.await.map_err(Failure::Connection),
@@ -220,6 +219,5 @@ fn reachable_from(address: SocketAddr, is_dual: bool) -> SocketAddr {
 
 /// Reaches IPv4 and IPv6, or IPv4 alone where the system has no IPv6.
 fn socket() -> io::Result<UdpSocket> {
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
-        .or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))
+    bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into()))
 }

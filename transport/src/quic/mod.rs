@@ -4,6 +4,7 @@ mod config;
 mod dial;
 mod link;
 mod listen;
+mod socket;
 
 pub use config::{ResetKey, Timing};
 pub use dial::{DialError, QuicDialer};
