@@ -16,14 +16,14 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fmt bench bars soak fuzz vectors tools tools-test tools-check tools-fuzz
+.PHONY: help run test check fmt bench bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz
 
 ##@ Every day
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## a relay and a node for this machine, paired with your command line; PORT=8443
 	@cargo build --workspace --bins
@@ -94,6 +94,9 @@ fuzz: tools-fuzz ## every fuzz target in turn; FUZZ_SECONDS=60 each, TARGET=name
 vectors: tools-test ## write crypto/vectors/*.json anew from the code
 	GANTLINE_UPDATE_VECTORS=1 cargo nextest run -p gantline-crypto --test vectors
 	@git --no-pager diff --stat -- crypto/vectors
+
+recordings: ## record the programs anew that late joiners' screens are tested with; NAME=vim for one
+	cargo run -p gantline-node --example record_terminals -- $(NAME)
 
 # Internal: what the targets above need, installed when it is not there.
 tools: tools-test tools-check

@@ -12,7 +12,7 @@ use gantline_crypto::{
     session::{DeviceHandshake, handshake::S2},
 };
 use gantline_protocol::{MachineId, api::Machine};
-use gantline_transport::{PipeReader, PipeWriter, QuicDialer, quic::Timing};
+use gantline_transport::{Carriers, Dialer, PipeReader, PipeWriter, quic::Timing};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::{io::AsyncReadExt, task::JoinSet, time::timeout};
 
@@ -59,12 +59,21 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 impl Client {
-    /// A client for this device. Needs a Tokio runtime.
+    /// A client for this device, which reaches relays by QUIC or WebSocket, whatever gets through.
+    /// Needs a Tokio runtime.
     ///
     /// # Errors
     /// What the system says when there is no UDP socket to be had.
     pub fn new(device: Device) -> io::Result<Self> {
-        let relays = Relays::new(QuicDialer::new(Timing::default())?);
+        Self::with_carriers(device, Carriers::Both)
+    }
+
+    /// A client for this device, which reaches relays by these carriers. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// What the system says when there is no UDP socket to be had.
+    pub fn with_carriers(device: Device, carriers: Carriers) -> io::Result<Self> {
+        let relays = Relays::new(Dialer::new(Timing::default(), carriers)?);
         Ok(Self { device, relays, patience: PATIENCE })
     }
 
@@ -79,6 +88,17 @@ impl Client {
     #[must_use]
     pub const fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The way out of this machine has changed: links over QUIC go on by the new one. Those on
+    /// WebSockets can't.
+    pub fn follow_the_way(&self) {
+        self.relays.follow_the_way();
+    }
+
+    /// Forgets the links to relays, so that the next connection dials anew; open ones go on.
+    pub fn forget_links(&self) {
+        self.relays.forget_links();
     }
 
     pub(crate) const fn relays(&self) -> &Relays {
@@ -143,14 +163,14 @@ impl Client {
         };
         let present = with(&machine.pairing.psk);
         let opened = path::open(path, machine.machine_id, &self.relays, present).await;
-        let session = match (opened, &machine.earlier) {
+        let (session, carrier) = match (opened, &machine.earlier) {
             (Err(PathError::HungUp | PathError::NotProved), Some(earlier)) => {
                 let earlier = with(&earlier.psk);
                 path::open(path, machine.machine_id, &self.relays, earlier).await?
             }
             (opened, _) => opened?,
         };
-        Ok(Connection::over_session(machine.machine_id, path.clone(), session))
+        Ok(Connection::over_session(machine.machine_id, path.clone(), carrier, session))
     }
 }
 
@@ -182,6 +202,8 @@ struct OpenSession {
 impl WithPipe for OpenSession {
     type Output = Session;
 
+    const WAITS_FOR_THE_RELAY: bool = false;
+
     async fn with(
         self,
         mut reader: impl PipeReader,
@@ -194,7 +216,11 @@ impl WithPipe for OpenSession {
         let mut s2 = [0; S2];
         // A node that knows no such device ends the pipe instead.
         reader.read_exact(&mut s2).await.map_err(|error| {
-            let hung_up = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+            let hung_up = [
+                io::ErrorKind::UnexpectedEof,
+                io::ErrorKind::ConnectionReset,
+                io::ErrorKind::ConnectionAborted,
+            ];
             match hung_up.contains(&error.kind()) {
                 true => PathError::HungUp,
                 false => PathError::Broken(error),

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
 use gantline_protocol::{
     MachineId,
-    api::Problem,
+    api::{Carrier, Problem},
     session::{CloseCode, Open},
 };
 use getrandom::{
@@ -35,11 +35,12 @@ const MAX_PROBLEM: usize = 64 * 1024;
 pub struct Connection {
     machine: MachineId,
     path: Path,
-    carrier: Carrier,
+    carrier: Option<Carrier>,
+    way: Way,
 }
 
 #[derive(Debug)]
-pub(crate) enum Carrier {
+pub(crate) enum Way {
     Session(Session),
     Socket(PathBuf),
 }
@@ -175,12 +176,17 @@ impl Request {
 }
 
 impl Connection {
-    pub(crate) const fn over_session(machine: MachineId, path: Path, session: Session) -> Self {
-        Self { machine, path, carrier: Carrier::Session(session) }
+    pub(crate) const fn over_session(
+        machine: MachineId,
+        path: Path,
+        carrier: Option<Carrier>,
+        session: Session,
+    ) -> Self {
+        Self { machine, path, carrier, way: Way::Session(session) }
     }
 
     pub(crate) fn over_socket(machine: MachineId, path: Path, socket: &std::path::Path) -> Self {
-        Self { machine, path, carrier: Carrier::Socket(socket.to_owned()) }
+        Self { machine, path, carrier: None, way: Way::Socket(socket.to_owned()) }
     }
 
     /// The machine at the other end.
@@ -198,14 +204,20 @@ impl Connection {
     /// The session that it is; `None` on the Unix socket.
     #[must_use]
     pub const fn session(&self) -> Option<&Session> {
-        match &self.carrier {
-            Carrier::Session(session) => Some(session),
-            Carrier::Socket(_) => None,
+        match &self.way {
+            Way::Session(session) => Some(session),
+            Way::Socket(_) => None,
         }
     }
 
-    pub(crate) const fn carrier(&self) -> &Carrier {
-        &self.carrier
+    /// What carries it to a relay; `None` if it goes through none.
+    #[must_use]
+    pub const fn carrier(&self) -> Option<Carrier> {
+        self.carrier
+    }
+
+    pub(crate) const fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Asks the machine for something, and waits for the head of its answer.
@@ -213,16 +225,16 @@ impl Connection {
     /// # Errors
     /// [`RequestError`]; a status from 400 is [`RequestError::Problem`].
     pub async fn request(&self, request: Request) -> Result<Answer, RequestError> {
-        let answer = match &self.carrier {
-            Carrier::Session(session) => over_session(session, request).await?,
-            Carrier::Socket(socket) => over_socket(socket, request).await?,
+        let answer = match &self.way {
+            Way::Session(session) => over_session(session, request).await?,
+            Way::Socket(socket) => over_socket(socket, request).await?,
         };
         if answer.status.as_u16() < 400 { Ok(answer) } else { Err(answer.into_problem().await) }
     }
 
     /// Ends the connection in order, and waits until that was said.
     pub async fn close(self) {
-        if let Carrier::Session(session) = &self.carrier {
+        if let Way::Session(session) = &self.way {
             session.close(CloseCode::Done, "");
             session.finished().await;
         }
@@ -231,7 +243,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Carrier::Session(session) = &self.carrier {
+        if let Way::Session(session) = &self.way {
             session.close(CloseCode::Done, "");
         }
     }

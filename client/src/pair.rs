@@ -53,7 +53,8 @@ impl Client {
         let run = Run { with, device: self.device() };
         let attempt = path::open(path, machine, self.relays(), run);
         let patience = self.patience_per_path();
-        let paired = timeout(patience, attempt).await.unwrap_or(Err(PathError::Slow(patience)))?;
+        let attempt = timeout(patience, attempt).await;
+        let (paired, _) = attempt.unwrap_or(Err(PathError::Slow(patience)))?;
         Ok(KnownMachine::new(paired, known, SystemTime::now().into()))
     }
 }
@@ -66,6 +67,9 @@ struct Run<'a, 'b> {
 
 impl WithPipe for Run<'_, '_> {
     type Output = Paired;
+
+    /// A run counts when it is begun.
+    const WAITS_FOR_THE_RELAY: bool = true;
 
     async fn with(
         self,

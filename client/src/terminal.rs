@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    connection::{Carrier, Connection, RequestError},
+    connection::{Connection, RequestError, Way},
     path::unix,
     session::{Receiving, Sending, StreamEnd},
 };
@@ -57,8 +57,8 @@ impl Connection {
         agent: AgentId,
     ) -> Result<(TerminalSender, TerminalReceiver), RequestError> {
         let path = format!("/v1/agents/{agent}/terminal");
-        match self.carrier() {
-            Carrier::Session(session) => {
+        match self.way() {
+            Way::Session(session) => {
                 let open = Open { method: "GET".to_owned(), path, headers: Vec::new() };
                 let (sending, mut receiving) = session.open(open)?;
                 let head = receiving.head().await?;
@@ -69,7 +69,7 @@ impl Connection {
                 let receiver = Receiver::Session { receiving, deframer: Deframer::new() };
                 Ok((TerminalSender { inner: sender }, TerminalReceiver { inner: receiver }))
             }
-            Carrier::Socket(socket) => {
+            Way::Socket(socket) => {
                 let stream = unix::connect(socket).await?;
                 let url = format!("ws://localhost{path}");
                 let request = url.into_client_request().map_err(RequestError::from)?;

@@ -19,7 +19,7 @@ use gantline_crypto::{
     session::{DeviceHandshake, NodeHandshake, SessionError},
 };
 use gantline_protocol::session::{CloseCode, GoAwayCode, Head, Open, Preface, ResetCode};
-use gantline_transport::websocket;
+use gantline_transport::websocket::{self, Connection};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -47,10 +47,12 @@ async fn session_over(left: DuplexStream, right: DuplexStream) -> Ends {
     let (device_key, node_key) = (StaticKey::generate(rng), StaticKey::generate(rng));
     let psk = Psk::generate(rng);
     let config = Some(websocket::config());
+    let (left, right): (Box<dyn Connection>, Box<dyn Connection>) =
+        (Box::new(left), Box::new(right));
     let left = WebSocketStream::from_raw_socket(left, Role::Client, config).await;
     let right = WebSocketStream::from_raw_socket(right, Role::Server, config).await;
-    let (mut device_writer, mut device_reader) = websocket::pipe(left);
-    let (mut node_writer, mut node_reader) = websocket::pipe(right);
+    let (_, mut device_writer, mut device_reader) = websocket::pipe(left, None);
+    let (_, mut node_writer, mut node_reader) = websocket::pipe(right, None);
 
     let (handshake, hello) =
         DeviceHandshake::start(&device_key, node_key.public(), &psk, rng).unwrap();

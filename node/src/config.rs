@@ -34,6 +34,16 @@ pub struct Config {
 pub struct RelayConfig {
     /// Where it is and how it is recognised: `address = "host[:port][~pin]"`.
     pub address: RelayAddress,
+    /// A proxy in front of the relay ends TLS: `behind-proxy`. The link goes by WebSocket, and its
+    /// login can't be tied to the TLS connection.
+    pub behind_proxy: bool,
+}
+
+impl From<RelayAddress> for RelayConfig {
+    /// A relay that ends TLS itself.
+    fn from(address: RelayAddress) -> Self {
+        Self { address, behind_proxy: false }
+    }
 }
 
 /// The API on 127.0.0.1: the table `[loopback]`.
@@ -171,7 +181,7 @@ impl Config {
             if let Some(complaint) = complaint {
                 return Err(format!("line {line}, key `relay.address`: {complaint}"));
             }
-            relays.push(RelayConfig { address });
+            relays.push(RelayConfig { address, behind_proxy: relay.behind_proxy });
         }
         let WrittenLoopback { enabled, port } = written.loopback;
         let port = NonZeroU16::new(port).map_or(LoopbackPort::Any, LoopbackPort::From);
@@ -214,6 +224,8 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenRelay {
     address: Spanned<RelayAddress>,
+    #[serde(default, rename = "behind-proxy")]
+    behind_proxy: bool,
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use gantline_protocol::{MachineId, Name};
-use gantline_transport::{QuicDialer, quic::Timing};
+use gantline_transport::{Carriers, CarriersError, Dialer, quic::Timing};
 use tokio::{
     task::{JoinSet, spawn_blocking},
     time::timeout_at,
@@ -55,6 +55,9 @@ pub enum StartError {
     /// It can't listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// It is told to dial them in a way that there is not.
+    #[error(transparent)]
+    Carriers(#[from] CarriersError),
     /// It can't dial relays.
     #[error("there is no socket to dial relays with: {0}")]
     Dial(io::Error),
@@ -71,7 +74,8 @@ impl Node {
         let events = Events::new();
         let sessions = Sessions::default();
         let name = config.name.clone().unwrap_or_else(host_name);
-        let relays: Vec<_> = config.relays.into_iter().map(|relay| relay.address).collect();
+        let links_to = config.relays;
+        let relays: Vec<_> = links_to.iter().map(|relay| relay.address.clone()).collect();
         let (nameplate, devices, tokens, agents) = {
             let (files, name, relays) = (home.state_files(), name.clone(), relays.clone());
             let (events, sessions) = (events.clone(), sessions.clone());
@@ -90,7 +94,8 @@ impl Node {
             false => None,
         };
         let address = loopback.as_ref().map(LoopbackListener::address);
-        let dialer = QuicDialer::new(Timing::default()).map_err(StartError::Dial)?;
+        let dialer =
+            Dialer::new(Timing::default(), Carriers::from_env()?).map_err(StartError::Dial)?;
         let machine_id = nameplate.key.public().machine_id();
         let uplinks = Arc::new(Mutex::new(None));
         let closing = CancellationToken::new();
@@ -120,7 +125,7 @@ impl Node {
             listeners.spawn(loopback.serve(router, on_pipe, closing.clone()));
         }
         let identity = Identity { key, alias: config.alias };
-        let started = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);
+        let started = Uplinks::start(&links_to, &identity, &dialer, &tokens, &door, &events);
         *uplinks.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         Ok(Self {
             machine_id,

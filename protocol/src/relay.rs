@@ -1,6 +1,6 @@
 //! Where a relay is and how it is recognised, in one piece of text.
 
-use std::{fmt, num::NonZeroU16, str::FromStr};
+use std::{borrow::Cow, fmt, num::NonZeroU16, str::FromStr};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -33,17 +33,29 @@ pub struct SpkiPin(pub [u8; 32]);
 impl RelayAddress {
     /// The greatest length of the text, in bytes.
     pub const MAX: usize = "[]".len() + HostName::MAX + ":65535".len() + "~".len() + PIN_TEXT;
+
+    /// The host as it stands in a URL: an IPv6 address in brackets.
+    #[must_use]
+    pub fn bracketed_host(&self) -> Cow<'_, str> {
+        match self.host.as_str() {
+            address if address.contains(':') => Cow::Owned(format!("[{address}]")),
+            name => Cow::Borrowed(name),
+        }
+    }
+
+    /// Host and port as they stand in a URL of HTTPS: `host[:port]`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match self.port {
+            DEFAULT_PORT => self.bracketed_host().into_owned(),
+            port => format!("{}:{port}", self.bracketed_host()),
+        }
+    }
 }
 
 impl fmt::Display for RelayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.as_str() {
-            address if address.contains(':') => write!(f, "[{address}]")?,
-            name => f.write_str(name)?,
-        }
-        if self.port != DEFAULT_PORT {
-            write!(f, ":{}", self.port)?;
-        }
+        f.write_str(&self.authority())?;
         match &self.pin {
             Some(pin) => write!(f, "~{pin}"),
             None => Ok(()),
@@ -110,7 +122,7 @@ impl Serialize for RelayAddress {
 
 impl<'de> Deserialize<'de> for RelayAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
     }
 }

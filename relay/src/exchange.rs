@@ -8,7 +8,6 @@ use std::{
 };
 
 use gantline_protocol::{Alias, MachineId, Timestamp, link::PipeReply};
-use gantline_transport::QuicLink;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,8 +15,10 @@ use crate::{
     admission::{Admission, Entry, Peer},
     config::Config,
     directory::{Directory, Known},
+    line::Line,
     links::{LinkId, Links},
     registry::{Machine, Registry, Sighting},
+    tickets::Tickets,
 };
 
 /// What the task of a node's link is told. Only the newest matters.
@@ -31,7 +32,7 @@ pub(crate) enum Order {
 /// Reaches a node's link.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeLink {
-    pub(crate) link: QuicLink,
+    pub(crate) line: Line,
     pub(crate) orders: watch::Sender<Order>,
 }
 
@@ -47,6 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) tasks: TaskTracker,
     /// Every spliced pipe.
     pub(crate) pipes: TaskTracker,
+    /// Pipes that nodes were invited to.
+    pub(crate) tickets: Tickets,
     admission: Mutex<Admission>,
     links: Mutex<Links<NodeLink>>,
     directory: RwLock<Directory>,
@@ -69,6 +72,7 @@ impl Exchange {
             ending: CancellationToken::new(),
             tasks: TaskTracker::new(),
             pipes: TaskTracker::new(),
+            tickets: Tickets::default(),
             links: Mutex::default(),
             directory: RwLock::new(directory),
             sightings,

@@ -9,8 +9,8 @@ pub mod config;
 pub mod directory;
 mod edge;
 mod exchange;
-mod inbox;
 pub mod limits;
+mod line;
 pub mod links;
 mod login;
 mod pipes;
@@ -19,6 +19,8 @@ pub mod registry;
 mod server;
 pub mod splice;
 pub mod state;
+mod stream;
+mod tickets;
 
 pub use config::Config;
 pub use limits::Limits;

@@ -68,6 +68,10 @@ pub struct Limits {
     pub http_header_fields: usize,
     /// How long a node may take to give room for another stream.
     pub pipe_open: Duration,
+    /// How long a node on a WebSocket link may take to come for a pipe that it was invited to.
+    pub invitation: Duration,
+    /// Invitations to one node that wait to be sent. Beyond that the machine is busy.
+    pub invitations: usize,
     /// How long a control message may take to be written.
     pub control_write: Duration,
     /// How long the other end has to take note of a farewell before the link is closed.
@@ -115,6 +119,8 @@ impl Default for Limits {
             http_header_bytes: 16 << 10,
             http_header_fields: 64,
             pipe_open: Duration::from_secs(5),
+            invitation: Duration::from_secs(10),
+            invitations: 64,
             control_write: Duration::from_secs(10),
             farewell: Duration::from_secs(2),
             stalled: Duration::from_secs(60),
@@ -131,5 +137,3 @@ impl Default for Limits {
 /// Pieces that one direction of a spliced pipe takes from its reader at once: of a QUIC stream each
 /// is what came in one datagram, of a WebSocket one message.
 pub const PIECES: usize = 16;
-/// The greatest message of a WebSocket pipe, in bytes.
-pub const WEBSOCKET_MESSAGE: usize = 64 << 10;

@@ -4,23 +4,20 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use gantline_login::{
-    ControlChannel, LoginError, LoginResponder, TlsBinding,
-    login::{EXPORTER_LABEL, L1, LoggedIn},
+    ControlChannel, LoginError, LoginResponder,
+    login::{L1, LoggedIn},
 };
 use gantline_protocol::{
-    Alias, HostName, WireError,
+    Alias, HostName, Ticket, WireError,
     link::{DenialReason, Denied, LinkHello, LinkMessage, LinkReply, Welcome},
 };
-use gantline_transport::{
-    Link, LinkEnd, PipeWriter, QuicLink,
-    quic::{QuicReader, QuicWriter},
-};
+use gantline_transport::{Inbox, LinkEnd, PipeWriter, ReadError, RelayReader, RelayWriter};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::{io::AsyncWriteExt, select, sync::watch, time::timeout};
 
 use crate::{
     exchange::{Exchange, LinkPlace, NodeLink, Order, now},
-    inbox::{Inbox, ReadError},
+    line::{Invites, Line},
     registry::{EnrolError, Enrolment, TokenHash},
 };
 
@@ -54,12 +51,13 @@ enum Farewell {
 /// Serves a stream that said that it is a link's control stream; ends the link when it is over.
 pub(crate) async fn serve(
     exchange: &Arc<Exchange>,
-    link: &QuicLink,
-    writer: QuicWriter,
-    inbox: Inbox<QuicReader>,
+    line: &Line,
+    writer: RelayWriter,
+    inbox: Inbox<RelayReader>,
+    invites: Invites,
 ) {
-    let address = link.remote().ip();
-    let farewell = session(exchange, link, address, Control { writer, inbox }).await;
+    let address = line.address();
+    let farewell = session(exchange, line, address, Control { writer, inbox, invites }).await;
     tracing::debug!(%address, "a link is over: {farewell}");
     let (code, may_read) = match &farewell {
         Farewell::Refused(_) | Farewell::Denied(_) => (CLOSE_REFUSED, true),
@@ -71,25 +69,26 @@ pub(crate) async fn serve(
     if may_read {
         // Closing at once could overtake the message that says why.
         select! {
-            _ = timeout(exchange.config.limits.farewell, link.ended()) => {}
+            _ = timeout(exchange.config.limits.farewell, line.ended()) => {}
             () = exchange.ending.cancelled() => {}
         }
     }
-    link.close(code, "");
+    line.close(code);
 }
 
 struct Control {
-    writer: QuicWriter,
-    inbox: Inbox<QuicReader>,
+    writer: RelayWriter,
+    inbox: Inbox<RelayReader>,
+    invites: Invites,
 }
 
 async fn session(
     exchange: &Arc<Exchange>,
-    link: &QuicLink,
+    line: &Line,
     address: IpAddr,
     mut control: Control,
 ) -> Farewell {
-    let login = log_in(exchange, link, address, &mut control);
+    let login = log_in(exchange, line, address, &mut control);
     let (host, mut node) = match timeout(exchange.config.limits.login, login).await {
         Ok(Ok(node)) => node,
         Ok(Err(farewell)) => return farewell,
@@ -116,7 +115,7 @@ async fn session(
     let place = exchange.linked(
         machine,
         node.login.version.clone(),
-        NodeLink { link: link.clone(), orders },
+        NodeLink { line: line.clone(), orders },
     );
     tracing::info!(%machine, %address, version = %node.login.version, "a node is linked");
     let welcome = LinkMessage::Welcome(Welcome {
@@ -126,7 +125,7 @@ async fn session(
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
     let farewell = match control.send(exchange, &mut node.channel, &welcome).await {
-        Ok(()) => keep(exchange, link, &mut control, &mut node.channel, told, &place).await,
+        Ok(()) => keep(exchange, line, &mut control, &mut node.channel, told, &place).await,
         Err(farewell) => farewell,
     };
     drop(place);
@@ -138,7 +137,7 @@ async fn session(
 /// the rate is looked at before anything that costs.
 async fn log_in(
     exchange: &Exchange,
-    link: &QuicLink,
+    line: &Line,
     address: IpAddr,
     control: &mut Control,
 ) -> Result<(HostName, LoggedIn), Farewell> {
@@ -156,11 +155,11 @@ async fn log_in(
         return Err(control.refuse(exchange, LinkReply::Rate).await);
     }
     let l1 = control.inbox.exact::<L1>().await?;
-    let exporter = link.tls_exporter(EXPORTER_LABEL)?;
+    let binding = line.binding()?;
     let answered = LoginResponder::answer(
         &hello,
         &exchange.config.domains,
-        TlsBinding::Exporter(&exporter),
+        binding.for_login(),
         &l1,
         &mut UnwrapErr(SysRng),
     );
@@ -252,7 +251,7 @@ fn denied(reason: DenialReason, message: &str) -> Denied {
 /// The life of a link after WELCOME.
 async fn keep(
     exchange: &Exchange,
-    link: &QuicLink,
+    line: &Line,
     control: &mut Control,
     channel: &mut ControlChannel,
     mut told: watch::Receiver<Order>,
@@ -262,11 +261,12 @@ async fn keep(
         let step = select! {
             biased;
             () = exchange.ending.cancelled() => return Farewell::Stopping,
-            end = link.ended() => {
+            end = line.ended() => {
                 tracing::debug!("the link ended: {end}");
                 return Farewell::Ended;
             }
             Ok(()) = told.changed() => Step::Told(*told.borrow_and_update()),
+            ticket = control.invites.next() => Step::Invite(ticket),
             message = control.inbox.message() => Step::Heard(message),
         };
         let answer = match step {
@@ -284,6 +284,7 @@ async fn keep(
                     Err(farewell) => farewell,
                 };
             }
+            Step::Invite(ticket) => LinkMessage::Invite(ticket),
             Step::Heard(message) => match heard(channel, message) {
                 Ok(Some(answer)) => answer,
                 Ok(None) => continue,
@@ -298,6 +299,7 @@ async fn keep(
 
 enum Step {
     Told(Order),
+    Invite(Ticket),
     Heard(Result<Vec<u8>, ReadError>),
 }
 

@@ -4,22 +4,19 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use gantline_protocol::{MachineId, link::PipeReply};
-use gantline_transport::{
-    Link, LinkEnd, PipeReader, PipeWriter,
-    quic::{QuicReader, QuicWriter},
-};
+use gantline_transport::{PipeReader, PipeWriter};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     exchange::{Exchange, PipePlace},
     splice::{End, Patience, splice},
+    tickets::NodePipe,
 };
 
 /// A machine's end of a new pipe, with the pipe's place.
 pub(crate) struct Reached {
     place: PipePlace,
-    writer: QuicWriter,
-    reader: QuicReader,
+    node: NodePipe,
 }
 
 /// Opens a pipe to `machine` for a client at `address`.
@@ -32,18 +29,8 @@ pub(crate) async fn reach(
     machine: MachineId,
 ) -> Result<Reached, PipeReply> {
     let (place, node) = exchange.pipe(address, machine)?;
-    match timeout(exchange.config.limits.pipe_open, node.link.open_pipe()).await {
-        Ok(Ok((writer, reader))) => Ok(Reached { place, writer, reader }),
-        Ok(Err(
-            LinkEnd::ClosedByPeer { .. }
-            | LinkEnd::ClosedHere
-            | LinkEnd::Silent
-            | LinkEnd::Restarted
-            | LinkEnd::Broken(_),
-        )) => Err(PipeReply::Offline),
-        // The node takes no more streams on this link.
-        Err(_) => Err(PipeReply::Busy),
-    }
+    let node = node.line.open_pipe(&exchange.config.limits).await?;
+    Ok(Reached { place, node })
 }
 
 impl Reached {
@@ -56,13 +43,13 @@ impl Reached {
     ) -> End {
         let limits = &exchange.config.limits;
         let patience = Patience { stalled: limits.stalled, after_abort: limits.after_abort };
-        let Self { place, writer: to_node, reader: from_node } = self;
+        let Self { place, node: NodePipe { writer: to_node, reader: from_node, places } } = self;
         // When the relay ends it closes its links, and every pipe ends with one.
         let end = exchange
             .pipes
             .track_future(splice((writer, reader), (to_node, from_node), patience))
             .await;
-        drop(place);
+        drop((place, places));
         end
     }
 }
@@ -72,8 +59,8 @@ pub(crate) async fn serve(
     exchange: &Arc<Exchange>,
     address: IpAddr,
     machine: MachineId,
-    mut writer: QuicWriter,
-    reader: QuicReader,
+    mut writer: impl PipeWriter,
+    reader: impl PipeReader,
 ) {
     match reach(exchange, address, machine).await {
         Ok(reached) => {
@@ -89,8 +76,8 @@ pub(crate) async fn serve(
 /// Tells a native client no.
 pub(crate) async fn refuse(
     exchange: &Exchange,
-    mut writer: QuicWriter,
-    mut reader: QuicReader,
+    mut writer: impl PipeWriter,
+    mut reader: impl PipeReader,
     reply: PipeReply,
 ) {
     if answer(exchange, &mut writer, reply).await {
@@ -100,7 +87,7 @@ pub(crate) async fn refuse(
     reader.stop();
 }
 
-async fn answer(exchange: &Exchange, writer: &mut QuicWriter, reply: PipeReply) -> bool {
+async fn answer(exchange: &Exchange, writer: &mut impl PipeWriter, reply: PipeReply) -> bool {
     let byte = Bytes::copy_from_slice(&[reply.to_byte()]);
     let written = timeout(exchange.config.limits.control_write, writer.write_chunk(byte)).await;
     matches!(written, Ok(Ok(())))

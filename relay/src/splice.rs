@@ -56,9 +56,9 @@ enum Over {
 
 impl Over {
     fn of(error: &io::Error) -> Self {
-        match error.kind() == io::ErrorKind::NotConnected {
-            true => Self::Gone,
-            false => Self::GivenUp,
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => Self::GivenUp,
+            _ => Self::Gone,
         }
     }
 }

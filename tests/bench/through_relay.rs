@@ -35,6 +35,7 @@ use futures_util::StreamExt;
 use gantline_client::{Client, Device, KnownMachine, Pairing, Path, connection::Request};
 use gantline_crypto::{StaticKey, pairing::CodeAttempts};
 use gantline_node::{
+    config::RelayConfig,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     state::Home,
@@ -43,7 +44,7 @@ use gantline_node::{
 use gantline_protocol::{RelayAddress, Role, link::JoinLink, session::Open};
 use gantline_relay::{Config, Relay, registry::TokenOrder};
 use gantline_transport::{
-    Identity, Link, PipeReader, PipeWriter, QuicDialer, QuicLink, QuicListener,
+    Carriers, Dialer, Identity, Link, PipeReader, PipeWriter, QuicDialer, QuicLink, QuicListener,
     quic::{ResetKey, Timing},
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
@@ -389,7 +390,8 @@ async fn node(home: &FilePath, join: &str) -> Result<()> {
     let door = Door::new(nameplate, devices.clone(), sessions, router);
     let tokens = Tokens::load(home.state_files())?;
     tokens.keep(&link)?;
-    let dialer = QuicDialer::new(Timing::default())?;
+    let dialer = Dialer::new(Timing::default(), Carriers::from_env()?)?;
+    let relays: Vec<_> = relays.into_iter().map(RelayConfig::from).collect();
     let mut heard = events.listen(None);
     let identity = NodeIdentity { key, alias: None };
     let _uplinks = Uplinks::start(&relays, &identity, &dialer, &tokens, &door, &events);

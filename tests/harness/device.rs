@@ -3,6 +3,7 @@
 use gantline_client::{Client, Connection, Device, KnownMachine, Pairing, Path, path::PathError};
 use gantline_crypto::{StaticKey, pairing::CodeAttempts};
 use gantline_protocol::Role;
+use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 
 use crate::{TestNode, soon};
@@ -20,9 +21,19 @@ impl TestDevice {
     /// If there is no UDP socket to be had.
     #[must_use]
     pub fn new(name: &str) -> Self {
+        Self::by(Carriers::Both, name)
+    }
+
+    /// A new device that reaches relays by these carriers alone.
+    ///
+    /// # Panics
+    /// If there is no UDP socket to be had.
+    #[must_use]
+    pub fn by(carriers: Carriers, name: &str) -> Self {
         let key = StaticKey::generate(&mut UnwrapErr(SysRng));
-        let name = name.parse().expect("it is a name");
-        Self { client: Client::new(Device { key, name }).expect("there is a UDP socket") }
+        let device = Device { key, name: name.parse().expect("it is a name") };
+        let client = Client::with_carriers(device, carriers).expect("there is a UDP socket");
+        Self { client }
     }
 
     /// What it reaches machines with.

@@ -12,6 +12,7 @@ use gantline_protocol::{
     api::{LinkState, Machine, MintedCode, PairingCodeRequest, Status},
     link::JoinLink,
 };
+use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tempfile::TempDir;
 
@@ -29,12 +30,19 @@ pub struct TestNode {
     program: Program,
     home: TempDir,
     relay: Option<RelayAddress>,
+    carriers: Carriers,
 }
 
 impl TestNode {
     /// Starts one that joins the relay that the link names, and waits until its link is up.
     pub async fn join(link: &JoinLink) -> Self {
-        let node = Self::launch(&["--join", &link.to_string()], Some(link.relay.clone()));
+        Self::join_by(Carriers::Both, link).await
+    }
+
+    /// Starts one that reaches its relay by these carriers alone, and waits until its link is up.
+    pub async fn join_by(carriers: Carriers, link: &JoinLink) -> Self {
+        let options = ["--join", &link.to_string()];
+        let node = Self::launch_by(carriers, &options, Some(link.relay.clone()));
         node.linked().await;
         node
     }
@@ -51,9 +59,13 @@ impl TestNode {
     /// If it does not start.
     #[must_use]
     pub fn launch(options: &[&str], relay: Option<RelayAddress>) -> Self {
+        Self::launch_by(Carriers::Both, options, relay)
+    }
+
+    fn launch_by(carriers: Carriers, options: &[&str], relay: Option<RelayAddress>) -> Self {
         let home = TempDir::new().expect("there is a temporary directory");
-        let (program, _) = up(home.path(), options);
-        Self { program, home, relay }
+        let (program, _) = up(home.path(), carriers, options);
+        Self { program, home, relay, carriers }
     }
 
     /// The process.
@@ -89,7 +101,7 @@ impl TestNode {
 
     /// Starts it again on the same home; it is joined already.
     pub fn start_again(&mut self) {
-        self.program = up(self.home.path(), &[]).0;
+        self.program = up(self.home.path(), self.carriers, &[]).0;
     }
 
     /// Its API, by its Unix socket.
@@ -171,8 +183,9 @@ pub fn gantline(home: &Path) -> Command {
     command
 }
 
-fn up(scratch: &Path, options: &[&str]) -> (Program, serde_json::Value) {
+fn up(scratch: &Path, carriers: Carriers, options: &[&str]) -> (Program, serde_json::Value) {
     let mut command = gantline(&scratch.join("home"));
+    command.env(Carriers::VARIABLE, carriers.to_string());
     command.args(["up", "--json", "--port", "0"]).args(options);
     Program::start("gantline", &mut command, &scratch.join("stderr.log"))
 }

@@ -14,6 +14,7 @@ use gantline_protocol::{
     api::{Agent, ExitStatus},
 };
 use gantline_tests::{TestDevice, TestNode, TestRelay, TestViewer, soon};
+use gantline_transport::Carriers;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -41,10 +42,19 @@ async fn reconnect(node: &TestNode, device: &TestDevice, machine: &KnownMachine)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_megabytes_arrive_whole_although_the_relay_is_killed_in_the_middle() {
+async fn fifty_megabytes_arrive_whole_although_the_relay_is_killed_five_times() {
+    fifty_megabytes_by(Carriers::Quic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_megabytes_arrive_whole_by_websocket_although_the_relay_is_killed_five_times() {
+    fifty_megabytes_by(Carriers::WebSocket).await;
+}
+
+async fn fifty_megabytes_by(carriers: Carriers) {
     let mut relay = TestRelay::start();
-    let node = TestNode::join(&relay.join_link()).await;
-    let device = TestDevice::new("laptop");
+    let node = TestNode::join_by(carriers, &relay.join_link()).await;
+    let device = TestDevice::by(carriers, "laptop");
     let machine = device.pair(&node, Role::Owner).await;
     let mut connection = device.connect(&machine).await;
     let agent = spawn(&connection, &format!("read go; seq 1 {LINES}; exit 9")).await;
@@ -53,7 +63,8 @@ async fn fifty_megabytes_arrive_whole_although_the_relay_is_killed_in_the_middle
     let mut terminal = viewer.attach(&connection).await.unwrap();
     viewer.input(&mut terminal, b"go\r").await.unwrap();
 
-    let mut kills = [5_000_000, 20_000_000].into_iter().peekable();
+    let mut kills =
+        [5_000_000, 12_000_000, 20_000_000, 30_000_000, 42_000_000].into_iter().peekable();
     let exit = loop {
         let result: Result<_, RequestError> = match kills.peek() {
             Some(at) => viewer.until_length(&mut terminal, *at).await.map(|()| None),
@@ -72,6 +83,7 @@ async fn fifty_megabytes_arrive_whole_although_the_relay_is_killed_in_the_middle
             }
         }
     };
+    assert!(kills.peek().is_none(), "the relay was not killed five times");
     assert_eq!(exit, Some(ExitStatus::Code(9)));
     assert_eq!(viewer.skipped(), 0);
     let start = viewer.seen.windows(4).position(|window| window == b"1\r\n2").expect("line 1");
@@ -82,9 +94,18 @@ async fn fifty_megabytes_arrive_whole_although_the_relay_is_killed_in_the_middle
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_is_typed_twice_or_lost_although_the_relay_is_killed_again_and_again() {
+    typed_once_by(Carriers::Quic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_is_typed_twice_or_lost_by_websocket_although_the_relay_is_killed() {
+    typed_once_by(Carriers::WebSocket).await;
+}
+
+async fn typed_once_by(carriers: Carriers) {
     let mut relay = TestRelay::start();
-    let node = TestNode::join(&relay.join_link()).await;
-    let device = TestDevice::new("laptop");
+    let node = TestNode::join_by(carriers, &relay.join_link()).await;
+    let device = TestDevice::by(carriers, "laptop");
     let machine = device.pair(&node, Role::Owner).await;
     let mut connection = device.connect(&machine).await;
     let agent = spawn(&connection, "stty raw -echo; echo ready; exec cat").await;

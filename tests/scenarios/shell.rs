@@ -12,10 +12,11 @@
 use gantline_client::connection::Request;
 use gantline_protocol::{
     Role,
-    api::{Agent, ExecEvent, ExitStatus, Machine, SpawnRequest},
+    api::{Agent, Carrier, ExecEvent, ExitStatus, LinkState, Machine, SpawnRequest, Status},
     terminal::TerminalSize,
 };
 use gantline_tests::{TestDevice, TestNode, TestRelay, TestViewer, soon};
+use gantline_transport::Carriers;
 use serde_json::json;
 
 const MAX: usize = 1 << 20;
@@ -28,11 +29,23 @@ async fn spawn(on: &gantline_client::Connection, argv: &[&str]) -> Agent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_pairs_by_code_and_types_into_a_shell_through_the_relay() {
+    types_into_a_shell_by(Carriers::Quic, Carrier::Quic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_quic_does_not_get_through_all_of_it_works_by_websocket() {
+    types_into_a_shell_by(Carriers::WebSocket, Carrier::WebSocket).await;
+}
+
+async fn types_into_a_shell_by(carriers: Carriers, carrier: Carrier) {
     let relay = TestRelay::start();
-    let node = TestNode::join(&relay.join_link()).await;
-    let device = TestDevice::new("laptop");
+    let node = TestNode::join_by(carriers, &relay.join_link()).await;
+    let device = TestDevice::by(carriers, "laptop");
     let machine = device.pair(&node, Role::Owner).await;
     let connection = device.connect(&machine).await;
+    assert_eq!(connection.carrier(), Some(carrier));
+    let status: Status = node.read("/v1/status").await;
+    assert_eq!((status.links[0].state, status.links[0].carrier), (LinkState::Up, Some(carrier)));
 
     let answer = connection.request(Request::get("/v1/machine")).await.unwrap();
     let told: Machine = answer.json(MAX).await.unwrap();

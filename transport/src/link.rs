@@ -31,12 +31,12 @@ pub trait Link: Clone + Send + Sync + 'static {
         &self,
     ) -> impl Future<Output = Result<(Self::Writer, Self::Reader), LinkEnd>> + Send;
 
-    /// 32 bytes of the TLS exporter (RFC 8446 section 7.5) under `label`, with an empty context:
-    /// equal at both ends of this link and nowhere else.
+    /// 32 bytes of the TLS exporter (RFC 8446 section 7.5) under the login's label, with an empty
+    /// context: equal at both ends of this link and nowhere else.
     ///
     /// # Errors
     /// [`LinkEnd`] when the link has no TLS session (any more).
-    fn tls_exporter(&self, label: &[u8]) -> Result<[u8; 32], LinkEnd>;
+    fn login_exporter(&self) -> Result<[u8; 32], LinkEnd>;
 
     /// Where the other end is now; it may change.
     fn remote(&self) -> SocketAddr;
@@ -57,7 +57,8 @@ pub trait PipeReader: AsyncRead + Unpin + Send + 'static {
     /// The next bytes, at most `limit`, without copying them; `None` at the end.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ConnectionReset`] when the other end gave the pipe up,
+    /// [`io::ErrorKind::ConnectionReset`] when the other end gave this direction up,
+    /// [`io::ErrorKind::ConnectionAborted`] when it gave up both,
     /// [`io::ErrorKind::NotConnected`] when the link has ended.
     fn read_chunk(
         &mut self,
@@ -93,11 +94,12 @@ pub trait PipeWriter: AsyncWrite + Unpin + Send + 'static {
     /// Writes all of `bytes`, without copying them.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ConnectionReset`] when the other end gave the pipe up,
+    /// [`io::ErrorKind::ConnectionReset`] when the other end gave this direction up,
+    /// [`io::ErrorKind::ConnectionAborted`] when it gave up both,
     /// [`io::ErrorKind::NotConnected`] when the link has ended.
     fn write_chunk(&mut self, bytes: Bytes) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Writes all of `pieces`, one after the other, without copying them, and leaves them empty.
+    /// Writes all of `pieces`, one after the other, and leaves them empty.
     ///
     /// # Errors
     /// As [`Self::write_chunk`].

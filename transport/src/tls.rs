@@ -23,6 +23,8 @@ use zeroize::Zeroizing;
 
 /// The protocol that both ends must speak (RFC 7301).
 pub const ALPN: &[u8] = b"gantline/1";
+/// The protocol in which WebSockets begin.
+pub(crate) const HTTP: &[u8] = b"http/1.1";
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +96,7 @@ impl Identity {
     /// [`IdentityError::Key`] when TLS doesn't take the key.
     pub fn https_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
         let mut config = self.server_config()?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP.to_vec()];
         Ok(Arc::new(config))
     }
 

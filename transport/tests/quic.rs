@@ -24,7 +24,6 @@ use tokio::{
 
 /// Longer than anything here takes, shorter than a person's patience.
 const SOON: Duration = Duration::from_secs(10);
-const LABEL: &[u8] = b"EXPORTER-gantline-login-1";
 
 fn identity() -> Identity {
     let (chain, key) = Identity::self_signed(&["localhost".into()]).unwrap();
@@ -194,10 +193,9 @@ async fn without_a_pin_a_self_signed_relay_is_not_believed() {
 async fn both_ends_of_a_link_share_32_bytes_that_no_other_link_has() {
     let (_r1, _d1, node, relay) = link().await;
     let (_r2, _d2, other, _) = link().await;
-    let bytes = node.tls_exporter(LABEL).unwrap();
-    assert_eq!(bytes, relay.tls_exporter(LABEL).unwrap());
-    assert_ne!(bytes, relay.tls_exporter(b"EXPORTER-something-else").unwrap());
-    assert_ne!(bytes, other.tls_exporter(LABEL).unwrap());
+    let bytes = node.login_exporter().unwrap();
+    assert_eq!(bytes, relay.login_exporter().unwrap());
+    assert_ne!(bytes, other.login_exporter().unwrap());
 }
 
 #[tokio::test]

@@ -2,16 +2,19 @@
 
 #![allow(missing_docs, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::{io::ErrorKind, time::Duration};
+use std::{io::ErrorKind, net::Ipv4Addr, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use gantline_transport::{
     PipeReader, PipeWriter,
-    websocket::{self, MAX_MESSAGE, WebSocketReader, WebSocketWriter},
+    websocket::{
+        self, Connection, KeepAlive, MAX_MESSAGE, Socket, WebSocketReader, WebSocketWriter,
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
 use tokio_tungstenite::{
@@ -21,21 +24,27 @@ use tokio_tungstenite::{
 
 const SOON: Duration = Duration::from_secs(10);
 
-type Pipe = (WebSocketWriter<DuplexStream>, WebSocketReader<DuplexStream>);
+type Pipe = (WebSocketWriter, WebSocketReader);
 
 async fn pipe_and_peer(buffer: usize) -> (Pipe, WebSocketStream<DuplexStream>) {
     let (left, right) = duplex(buffer);
-    let ours = WebSocketStream::from_raw_socket(left, Role::Client, Some(websocket::config()));
     let theirs = WebSocketStream::from_raw_socket(right, Role::Server, None);
-    (websocket::pipe(ours.await), theirs.await)
+    (pipe(socket(left, Role::Client).await), theirs.await)
 }
 
 async fn pipes() -> (Pipe, Pipe) {
     let (left, right) = duplex(64 * 1024);
-    let config = Some(websocket::config());
-    let left = WebSocketStream::from_raw_socket(left, Role::Client, config).await;
-    let right = WebSocketStream::from_raw_socket(right, Role::Server, config).await;
-    (websocket::pipe(left), websocket::pipe(right))
+    (pipe(socket(left, Role::Client).await), pipe(socket(right, Role::Server).await))
+}
+
+async fn socket(stream: DuplexStream, role: Role) -> Socket {
+    let stream: Box<dyn Connection> = Box::new(stream);
+    WebSocketStream::from_raw_socket(stream, role, Some(websocket::config())).await
+}
+
+fn pipe(socket: Socket) -> Pipe {
+    let (_, writer, reader) = websocket::pipe(socket, None);
+    (writer, reader)
 }
 
 #[tokio::test]
@@ -82,7 +91,7 @@ async fn a_pipe_that_is_dropped_is_never_taken_for_one_that_ended() {
     assert_eq!(b_reader.read_chunk(100).await.unwrap().unwrap(), "half");
     drop((writer, reader));
     let error = timeout(SOON, b_reader.read_chunk(100)).await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
     assert!(b_reader.read_chunk(100).await.is_err(), "an end after an abort");
 }
 
@@ -137,4 +146,48 @@ async fn pings_pass_unnoticed() {
     assert_eq!(reader.read_chunk(100).await.unwrap().unwrap(), "yes");
     let answer = timeout(SOON, async { peer.next().await }).await.unwrap().unwrap().unwrap();
     assert_eq!(answer, Message::Pong(Bytes::from_static(b"there?")));
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_given_up() {
+    let (left, right) = duplex(64 * 1024);
+    let every = Duration::from_millis(100);
+    let keep_alive = KeepAlive { every, dead_after: 2 * every };
+    let (_, _writer, mut reader) =
+        websocket::pipe(socket(left, Role::Client).await, Some(keep_alive));
+    // Nobody reads there, so nobody answers.
+    let error = timeout(SOON, reader.read_chunk(100)).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConnected);
+    drop(right);
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_pings_is_kept_although_it_says_nothing() {
+    let (left, right) = duplex(64 * 1024);
+    let every = Duration::from_millis(50);
+    let keep_alive = KeepAlive { every, dead_after: 2 * every };
+    let (_, _writer, mut reader) =
+        websocket::pipe(socket(left, Role::Client).await, Some(keep_alive));
+    let (_theirs, mut answers) = pipe(socket(right, Role::Server).await);
+    let quiet = async { tokio::join!(reader.read_chunk(100), answers.read_chunk(100)) };
+    assert!(timeout(20 * every, quiet).await.is_err(), "it was given up");
+}
+
+#[tokio::test]
+async fn what_was_said_last_arrives_although_something_was_left_unread() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (dialled, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (mut a, b) = (dialled.unwrap(), accepted.unwrap().0);
+    let b: Box<dyn Connection> = Box::new(b);
+    let b = WebSocketStream::from_raw_socket(b, Role::Server, Some(websocket::config())).await;
+    let (mut writer, reader) = pipe(b);
+    // Never read by the other end: closing with it unread would be a reset, which can overtake.
+    a.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+    writer.write_all(b"the last word").await.unwrap();
+    writer.shutdown().await.unwrap();
+    drop((writer, reader));
+    let mut heard = Vec::new();
+    timeout(SOON, a.read_to_end(&mut heard)).await.unwrap().unwrap();
+    assert!(heard.windows(13).any(|window| window == b"the last word"));
 }

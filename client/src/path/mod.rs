@@ -8,10 +8,14 @@ pub(crate) mod unix;
 use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use gantline_crypto::pairing::PairingError;
-use gantline_protocol::{MachineId, RelayAddress, api::PathKind, link::PipeReply};
-use gantline_transport::{DialError, PipeReader, PipeWriter};
+use gantline_protocol::{
+    MachineId, RelayAddress,
+    api::{Carrier, PathKind},
+    link::PipeReply,
+};
+use gantline_transport::{DialError, PipeReader, PipeWriter, RelayWriter};
 
-use self::relay::Relays;
+use self::relay::{RefusedByRelay, Relays};
 
 /// A way to a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +85,18 @@ pub enum PathError {
     Slow(Duration),
 }
 
+impl PathError {
+    /// A relay's refusal is found where the pipe breaks.
+    fn told(self) -> Self {
+        let Self::Broken(error) = &self else { return self };
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<RefusedByRelay>());
+        match inner {
+            Some(RefusedByRelay(reply)) => Self::Refused(*reply),
+            None => self,
+        }
+    }
+}
+
 const fn in_words(reply: &PipeReply) -> &'static str {
     match reply {
         PipeReply::Offline => "the relay says that the machine is offline",
@@ -100,6 +116,10 @@ const fn in_words(reply: &PipeReply) -> &'static str {
 pub(crate) trait WithPipe {
     type Output;
 
+    /// Whether a relay has to have joined the pipe before anything is written: what is written is
+    /// good for one pipe only.
+    const WAITS_FOR_THE_RELAY: bool;
+
     async fn with(
         self,
         reader: impl PipeReader,
@@ -107,21 +127,30 @@ pub(crate) trait WithPipe {
     ) -> Result<Self::Output, PathError>;
 }
 
-/// Opens a pipe to `machine` on `path` and does `what` with it.
+/// Opens a pipe to `machine` on `path` and does `what` with it. Also tells what carries the pipe to
+/// a relay.
 pub(crate) async fn open<W: WithPipe>(
     path: &Path,
     machine: MachineId,
     relays: &Relays,
     what: W,
-) -> Result<W::Output, PathError> {
+) -> Result<(W::Output, Option<Carrier>), PathError> {
     match path {
         Path::Relay(relay) => {
-            let (writer, reader) = relays.open(relay, machine).await?;
-            what.with(reader, writer).await
+            let (writer, mut reader) = relays.open(relay, machine).await?;
+            if W::WAITS_FOR_THE_RELAY {
+                reader.answered().await.map_err(PathError::Broken).map_err(PathError::told)?;
+            }
+            let carrier = match &writer {
+                RelayWriter::Quic(_) => Carrier::Quic,
+                RelayWriter::WebSocket(_) => Carrier::WebSocket,
+            };
+            let output = what.with(reader, writer).await.map_err(PathError::told)?;
+            Ok((output, Some(carrier)))
         }
         Path::Loopback(address) => {
             let (writer, reader) = loopback::open(*address).await?;
-            what.with(reader, writer).await
+            Ok((what.with(reader, writer).await?, None))
         }
         Path::Unix(_) => Err(PathError::Local(io::ErrorKind::Unsupported.into())),
     }

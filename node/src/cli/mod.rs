@@ -9,6 +9,7 @@ mod device;
 mod events;
 mod exec;
 mod failure;
+mod identity;
 mod invitation;
 mod kill;
 mod logs;
@@ -81,6 +82,7 @@ enum Verb {
     Status(status::Args),
     Device(device::Args),
     Invitation(invitation::Args),
+    Identity(identity::Args),
 }
 
 /// What every verb may need.
@@ -138,6 +140,7 @@ impl Verb {
             Self::Status(args) => status::run(args, context).await,
             Self::Device(args) => device::run(args, context).await,
             Self::Invitation(args) => invitation::run(args, context).await,
+            Self::Identity(args) => identity::run(&args, context),
         }
     }
 }

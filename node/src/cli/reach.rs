@@ -9,6 +9,7 @@ use gantline_client::{
     connection::{Answer, Request},
 };
 use gantline_protocol::{MachineId, Timestamp, api::Machine};
+use gantline_transport::Carriers;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -71,7 +72,8 @@ impl Reach {
 
     /// This device.
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::new(book::device(&self.home)?)?)
+        let carriers = Carriers::from_env().map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Client::with_carriers(book::device(&self.home)?, carriers)?)
     }
 
     /// The path that was asked for.

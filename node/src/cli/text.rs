@@ -56,6 +56,16 @@ pub(super) fn span(duration: std::time::Duration) -> String {
     }
 }
 
+/// A time in microseconds as people say it: `0.35 ms`, `12.4 ms`, `210 ms`.
+pub(super) fn millis(micros: u64) -> String {
+    let millis = micros as f64 / 1e3;
+    match micros {
+        0..10_000 => format!("{millis:.2} ms"),
+        10_000..100_000 => format!("{millis:.1} ms"),
+        100_000.. => format!("{millis:.0} ms"),
+    }
+}
+
 /// Arguments as one would type them, for people to read.
 pub(super) fn command(items: &[String]) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);

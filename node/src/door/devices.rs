@@ -38,11 +38,11 @@ use super::{
 };
 use crate::{
     events::Events,
-    state::{StateError, StateFiles},
+    state::{
+        StateError, StateFiles,
+        identity::{DEVICES, INVITATIONS},
+    },
 };
-
-const DEVICES: &str = "devices.json";
-const INVITATIONS: &str = "invitations.json";
 
 /// The devices of this machine. Clones are the same.
 #[derive(Debug, Clone)]

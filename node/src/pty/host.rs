@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use gantline_protocol::{
-    ViewerId,
+    Offset, ViewerId,
     api::{ExitStatus, signal::Signal},
     terminal::TerminalSize,
 };
@@ -179,6 +179,15 @@ impl Host {
             // Whoever is gone already needs no signal.
             let _ = kill_process_group(foreground, number(signal));
         }
+    }
+
+    /// CHECKPOINT: keeps a state of the terminal as it was after the output before `offset`, for a
+    /// node that comes later. There is none yet that the process would live to see.
+    pub fn checkpoint(&self, _offset: Offset, _state: &[u8]) {}
+
+    /// CHECKPOINT: the state that was kept last.
+    pub async fn last_checkpoint(&self) -> Option<(Offset, Bytes)> {
+        None
     }
 
     /// The process and what it started.

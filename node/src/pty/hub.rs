@@ -9,7 +9,10 @@ use std::{
 use gantline_protocol::terminal::TerminalSize;
 use tokio::sync::watch;
 
-use super::host::Host;
+use super::{
+    host::Host,
+    screen::{Origin, Screen},
+};
 
 /// Viewers that one agent may have at a time.
 pub const MAX_VIEWERS: usize = 64;
@@ -105,6 +108,7 @@ pub struct Hub {
 #[derive(Debug)]
 struct Shared {
     host: Host,
+    screen: Screen,
     drivers: Mutex<Drivers>,
     situation: watch::Sender<Situation>,
 }
@@ -118,12 +122,20 @@ pub(super) struct Viewer {
 }
 
 impl Hub {
-    /// The hub of a process whose terminal has this size.
+    /// The hub of a process whose terminal has this size. Needs a Tokio runtime.
     #[must_use]
-    pub fn new(host: Host, size: TerminalSize) -> Self {
+    pub fn new(host: Host, size: TerminalSize, origin: Origin) -> Self {
         let drivers = Drivers::new(size);
         let situation = watch::Sender::new(drivers.situation());
-        Self { shared: Arc::new(Shared { host, drivers: Mutex::new(drivers), situation }) }
+        let screen = Screen::keep(host.clone(), size, origin);
+        let drivers = Mutex::new(drivers);
+        Self { shared: Arc::new(Shared { host, screen, drivers, situation }) }
+    }
+
+    /// What its terminal shows.
+    #[must_use]
+    pub fn screen(&self) -> &Screen {
+        &self.shared.screen
     }
 
     /// The process.

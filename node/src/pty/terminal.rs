@@ -17,25 +17,22 @@ use gantline_protocol::{
 };
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
+    flow::{Flow, Next},
     host::Host,
     hub::{Hub, Viewer},
     log::{Log, Read},
-    screen,
+    screen::{Screen, Shot},
 };
 use crate::duplex::{DuplexError, MessageReceiver, MessageSender};
 
 /// How long a viewer may take to introduce itself.
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);
-/// The least time between two batches of output.
-const BETWEEN: Duration = Duration::from_millis(4);
-/// Output that a viewer has not acknowledged: at first, and at most. More waits in the log.
-const FIRST_WINDOW: u64 = 256 * 1024;
-const GREATEST_WINDOW: u64 = 2 * 1024 * 1024;
-
+/// How long to wait for a screen that is not ahead of the viewer yet.
+const SCREEN: Duration = Duration::from_millis(4);
 /// How long what a viewer has typed before it left may wait for the process.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of a viewer's input that may wait for the process. When there are so many, it is listened to
@@ -54,6 +51,9 @@ pub enum TerminalError {
     /// The viewer did something at the wrong time.
     #[error("the viewer broke the protocol: {0}")]
     Rule(&'static str),
+    /// The node is about to stop.
+    #[error("this node is stopping")]
+    Stopping,
     /// As many viewers watch as there may be.
     #[error("this agent has as many viewers as it may have")]
     Full,
@@ -80,6 +80,7 @@ pub async fn serve(
     let seat = Seat {
         host: hub.host(),
         log: hub.host().log(),
+        screen: hub.screen(),
         viewer,
         may_drive: may_drive && attach.mode == ViewerMode::Drive,
         attach,
@@ -96,8 +97,8 @@ pub async fn serve(
 
 /// What a viewer was told.
 struct Known {
-    /// Where output goes on.
-    sent: Offset,
+    /// Where output goes on, and how.
+    flow: Flow,
     /// The number of its last input that it knows to be applied.
     confirmed: u64,
     /// The size of the terminal, and whether it drives.
@@ -133,6 +134,7 @@ impl Inputs {
 struct Seat<'a> {
     host: &'a Host,
     log: &'a Log,
+    screen: &'a Screen,
     viewer: Viewer,
     may_drive: bool,
     attach: Attach,
@@ -151,16 +153,14 @@ impl Seat<'_> {
         let known = self.attach.position.filter(|known| known.epoch == epoch);
         let known = known.map(|known| known.offset).filter(|known| *known <= self.log.end());
         if let Some(offset) = known.filter(|known| *known >= self.log.start()) {
-            return self.say_attached(sender, Position { epoch, offset }).await;
+            let flow = Flow::new(offset, self.log.end());
+            return self.say_attached(sender, Position { epoch, offset }, flow).await;
         }
-        let (position, screen) = screen::snapshot(self.log).await;
-        let told = self.say_attached(sender, position).await?;
-        if let Some(from) = known.filter(|from| *from < position.offset) {
-            say(sender, &NodeMessage::Skipped { from, to: position.offset }).await?;
-        }
-        for part in snapshot_parts(position, told.situation.0, &screen) {
-            say(sender, &part).await?;
-        }
+        let shot = self.screen.shot().await.ok_or(TerminalError::Stopping)?;
+        let flow = Flow::new(shot.position.offset, shot.position.offset);
+        let told = self.say_attached(sender, shot.position, flow).await?;
+        let skipped = known.filter(|from| *from < shot.position.offset);
+        say_shot(sender, skipped, &shot).await?;
         Ok(told)
     }
 
@@ -168,6 +168,7 @@ impl Seat<'_> {
         &self,
         sender: &mut impl MessageSender,
         position: Position,
+        flow: Flow,
     ) -> Result<Known, TerminalError> {
         self.acked.store(position.offset.0, Ordering::Relaxed);
         let situation = self.viewer.situation();
@@ -175,7 +176,7 @@ impl Seat<'_> {
         let applied = self.host.last_written(self.attach.viewer);
         self.typed.store(applied, Ordering::Relaxed);
         say(sender, &NodeMessage::Attached { position, driver, size, applied }).await?;
-        Ok(Known { sent: position.offset, confirmed: applied, situation })
+        Ok(Known { flow, confirmed: applied, situation })
     }
 
     /// Does what the viewer asks for. While its input waits for a process that does not read, it is
@@ -235,9 +236,7 @@ impl Seat<'_> {
         known: Known,
     ) -> Result<(), TerminalError> {
         let mut follower = self.log.follow();
-        let Known { mut sent, mut confirmed, mut situation } = known;
-        let mut window = FIRST_WINDOW;
-        let mut flushed: Option<Instant> = None;
+        let Known { mut flow, mut confirmed, mut situation } = known;
         loop {
             let typed = self.typed.load(Ordering::Relaxed);
             if typed > confirmed {
@@ -250,75 +249,91 @@ impl Seat<'_> {
                 let (size, driver) = now;
                 say(sender, &NodeMessage::Size { size, driver }).await?;
             }
+            flow.acknowledged(Offset(self.acked.load(Ordering::Relaxed)), Instant::now().into());
             let progress = self.log.progress();
-            if progress.is_closed && sent >= progress.end {
+            if progress.is_closed && flow.at() >= progress.end {
                 return say(sender, &NodeMessage::Exited(self.host.wait().await)).await;
             }
-            let waiting = progress.end.0.saturating_sub(sent.0);
-            let acked = self.acked.load(Ordering::Relaxed).min(sent.0);
-            let is_open = sent.0 - acked < window;
-            let due = flushed.map(|flushed| flushed + BETWEEN).filter(|due| *due > Instant::now());
-            let is_batch = waiting >= MAX_PAYLOAD as u64 || progress.is_closed;
-            if waiting > 0 && is_open && (due.is_none() || is_batch) {
-                sent = self.send_output(sender, sent).await?;
-                flushed = Some(Instant::now());
-                continue;
-            }
+            let next = flow.next(progress.end, progress.is_closed, Instant::now().into());
+            let at = flow.at();
             let more = async {
-                match (is_open, due) {
-                    (true, Some(due)) if waiting > 0 => {
-                        // Being woken for all that comes meanwhile would cost more than it gives.
-                        tokio::select! {
-                            () = sleep_until(due) => {}
-                            () = self.log.closed() => {}
-                        }
-                    }
-                    (true, _) => drop(follower.beyond(sent).await),
-                    (false, _) => std::future::pending().await,
+                match next {
+                    // Being woken for all that comes meanwhile would cost more than it gives.
+                    Next::Later(due) => tokio::select! {
+                        () = sleep_until(due.into()) => {}
+                        () = self.log.closed() => {}
+                    },
+                    Next::Output => drop(follower.beyond(at).await),
+                    Next::Acknowledgement => std::future::pending().await,
+                    Next::Send | Next::Skip => {}
                 }
             };
-            tokio::select! {
-                biased;
-                () = self.heard.notified() => {
-                    let acked_now = self.acked.load(Ordering::Relaxed);
-                    if !is_open && acked_now > acked {
-                        window = (window * 2).min(GREATEST_WINDOW);
-                    }
-                }
-                () = self.viewer.changes(situation) => {}
-                () = more => {}
+            match next {
+                Next::Send => self.send_output(sender, &mut flow).await?,
+                Next::Skip => self.send_screen(sender, &mut flow).await?,
+                Next::Later(_) | Next::Output | Next::Acknowledgement => tokio::select! {
+                    biased;
+                    () = self.heard.notified() => {}
+                    () = self.viewer.changes(situation) => {}
+                    () = more => {}
+                },
             }
         }
     }
 
-    /// Sends one batch. Returns where the next begins.
+    /// Sends one batch.
     async fn send_output(
         &self,
         sender: &mut impl MessageSender,
-        from: Offset,
-    ) -> Result<Offset, TerminalError> {
+        flow: &mut Flow,
+    ) -> Result<(), TerminalError> {
+        let from = flow.at();
         match self.log.read(from, MAX_PAYLOAD).await {
             Read::Bytes(bytes) => {
                 let next = Offset(from.0 + bytes.len() as u64);
                 let head = output_header(from, bytes.len());
                 sender.send_parts(&head, bytes).await?;
-                Ok(next)
+                flow.sent(next, Instant::now().into());
             }
-            Read::Gap { from, .. } => {
-                let (position, screen) = screen::snapshot(self.log).await;
-                let to = position.offset;
-                say(sender, &NodeMessage::Skipped { from, to }).await?;
-                let (size, _) = self.viewer.situation();
-                for part in snapshot_parts(position, size, &screen) {
-                    say(sender, &part).await?;
-                }
-                // There may be nothing after it that the viewer could acknowledge.
-                self.acked.fetch_max(to.0, Ordering::Relaxed);
-                Ok(to)
-            }
-            Read::End => Ok(from),
+            Read::Gap { .. } => self.send_screen(sender, flow).await?,
+            Read::End => {}
         }
+        Ok(())
     }
+
+    /// Leaves out what the viewer has not seen, and sends the screen after it.
+    async fn send_screen(
+        &self,
+        sender: &mut impl MessageSender,
+        flow: &mut Flow,
+    ) -> Result<(), TerminalError> {
+        let shot = self.screen.shot().await.ok_or(TerminalError::Stopping)?;
+        let to = shot.position.offset;
+        if to <= flow.at() {
+            // What draws it is behind, which is rare and soon over.
+            sleep(SCREEN).await;
+            return Ok(());
+        }
+        say_shot(sender, Some(flow.at()), &shot).await?;
+        flow.skipped(to, Instant::now().into());
+        Ok(())
+    }
+}
+
+/// Says that output was left out, if it was, and what the screen shows after it.
+async fn say_shot(
+    sender: &mut impl MessageSender,
+    skipped: Option<Offset>,
+    shot: &Shot,
+) -> Result<(), TerminalError> {
+    let Shot { position, size, screen } = shot;
+    if let Some(from) = skipped {
+        say(sender, &NodeMessage::Skipped { from, to: position.offset }).await?;
+    }
+    for part in snapshot_parts(*position, *size, screen) {
+        say(sender, &part).await?;
+    }
+    Ok(())
 }
 
 async fn say(

@@ -2,15 +2,20 @@
 //! Each is made when it is first needed, never again by
 //! itself: a key that can't be read is an error, since a new one would be another machine.
 
+use std::path::PathBuf;
+
 use data_encoding::HEXLOWER;
 use gantline_login::StaticKey;
-use gantline_protocol::MachineId;
+use gantline_protocol::{MachineId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::{StateError, StateFiles, error::failed};
 
 const NAME: &str = "node.key";
 const DEVICE: &str = "device.key";
+/// What belongs to the node's key and is of no use with another.
+pub(crate) const DEVICES: &str = "devices.json";
+pub(crate) const INVITATIONS: &str = "invitations.json";
 
 /// The key of this machine's node: from `node.key`, 64 hexadecimal digits; a new one is written
 /// there if the file is missing.
@@ -35,6 +40,31 @@ pub fn load_or_create_device(files: &StateFiles) -> Result<StaticKey, StateError
 /// As [`load_or_create`].
 pub fn machine_id(files: &StateFiles) -> Result<Option<MachineId>, StateError> {
     Ok(load(files, NAME)?.map(|key| key.public().machine_id()))
+}
+
+/// Makes the machine another one: a new key in `node.key`, and no devices and invitations, which
+/// belong to the old key. What was there stays beside it under `<name>.<time>`; gives those paths.
+/// No node may run on these files.
+///
+/// # Errors
+/// [`StateError`] if a file can't be set aside or written. The key goes last, so that nothing is
+/// left half-way that a second call would not mend.
+pub fn reset(files: &StateFiles, now: Timestamp) -> Result<Vec<PathBuf>, StateError> {
+    let mut aside = Vec::new();
+    for name in [DEVICES, INVITATIONS, NAME] {
+        let old = format!("{name}.{}", now.as_millis());
+        if let Some(bytes) = files.read(name)?.map(Zeroizing::new) {
+            files.write(&old, &bytes)?;
+            aside.push(files.path(&old));
+        }
+        if name != NAME {
+            // The version before would be taken for the present one.
+            files.remove(name)?;
+            files.remove(&format!("{name}.bak"))?;
+        }
+    }
+    create(files, NAME)?;
+    Ok(aside)
 }
 
 fn load(files: &StateFiles, name: &str) -> Result<Option<StaticKey>, StateError> {
@@ -85,5 +115,20 @@ mod tests {
             assert!(matches!(error, StateError::Corrupt { .. }), "{damage:?}: {error}");
             assert_eq!(files.read(NAME).unwrap().unwrap(), damage.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_copied_machine_becomes_another_one_and_nothing_of_the_first_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Home::below(&dir.path().join("home")).unwrap().state_files();
+        let first = load_or_create(&files).unwrap();
+        files.write_json(DEVICES, &["a"]).unwrap();
+        files.write_json(DEVICES, &["a", "b"]).unwrap();
+        let aside = reset(&files, Timestamp::from_millis(7)).unwrap();
+        assert_ne!(load_or_create(&files).unwrap().public(), first.public());
+        assert_eq!(files.read_json::<Vec<String>>(DEVICES).unwrap(), None, "the old key's devices");
+        assert_eq!(aside, [files.path("devices.json.7"), files.path("node.key.7")]);
+        let old = parse(&files.read("node.key.7").unwrap().unwrap()).unwrap();
+        assert_eq!(old.public(), first.public());
     }
 }

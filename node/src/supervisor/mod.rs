@@ -31,6 +31,7 @@ use crate::{
         host::Host,
         hub::Hub,
         log::{Limits, Log},
+        screen::Origin,
     },
 };
 
@@ -163,7 +164,8 @@ impl Agents {
         let size = request.size.unwrap_or(TerminalSize::STANDARD);
         let (id, entry) = self.begin(request.command, request.name, size, |id, log| {
             let command = command.of_agent(id);
-            Ok(Running::Terminal(Hub::new(Host::start(&command, size, log)?, size)))
+            let host = Host::start(&command, size, log)?;
+            Ok(Running::Terminal(Hub::new(host, size, Origin::Started)))
         })?;
         let Running::Terminal(hub) = entry.running.clone() else {
             return Err(AgentsError::NoTerminal(id));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// What a person is told.
 pub(super) const ADVICE: &str = "another machine uses this machine's identity (was its state \
-    directory copied?); give one of the two an identity of its own: stop the node and remove its node.key";
+    directory copied?); give one of the two an identity of its own: stop its node and run `gantline identity reset`";
 
 /// How long a second replacement counts as a clash.
 const WITHIN: Duration = Duration::from_secs(60);

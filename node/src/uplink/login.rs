@@ -2,27 +2,23 @@
 
 use std::{io, time::Duration};
 
+use bytes::Bytes;
 use gantline_login::{
     channel::{ChannelError, ControlChannel},
-    login::{EXPORTER_LABEL, L2, LoginError, LoginInitiator, TlsBinding},
+    login::{L2, LoginError, LoginInitiator, TlsBinding},
 };
 use gantline_protocol::{
-    HostName, WireError,
-    link::{
-        self, Denied, EnrolmentToken, HEADER, LinkMessage, LinkReply, Login, ciphertext_length,
-    },
+    WireError,
+    link::{Denied, EnrolmentToken, LinkMessage, LinkReply, Login},
 };
 use gantline_transport::{
-    Link, LinkEnd, QuicLink,
-    quic::{QuicReader, QuicWriter},
+    Inbox, Link, LinkEnd, PipeWriter, ReadError, RelayLink, RelayReader, RelayWriter,
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::Identity;
+use crate::config::RelayConfig;
 
 /// How long a relay may take for a login.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +34,9 @@ pub(super) enum LoginFailed {
     Denied(Denied),
     #[error(transparent)]
     Link(#[from] LinkEnd),
-    #[error("the relay broke the login off: {0}")]
+    #[error("the relay broke off: {0}")]
+    Read(#[from] ReadError),
+    #[error("the relay broke off: {0}")]
     Pipe(#[from] io::Error),
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -57,44 +55,48 @@ pub(super) enum LoginFailed {
 /// The control stream of a link.
 pub(super) struct Control {
     channel: ControlChannel,
-    writer: QuicWriter,
-    reader: QuicReader,
+    writer: RelayWriter,
+    inbox: Inbox<RelayReader>,
 }
 
 /// Proves this node's key to the relay.
 pub(super) async fn log_in(
-    link: &QuicLink,
-    host: &HostName,
+    link: &RelayLink,
+    relay: &RelayConfig,
     identity: &Identity,
     token: Option<EnrolmentToken>,
 ) -> Result<Control, LoginFailed> {
-    timeout(PATIENCE, try_log_in(link, host, identity, token))
+    timeout(PATIENCE, try_log_in(link, relay, identity, token))
         .await
         .unwrap_or(Err(LoginFailed::Slow))
 }
 
 async fn try_log_in(
-    link: &QuicLink,
-    host: &HostName,
+    link: &RelayLink,
+    relay: &RelayConfig,
     identity: &Identity,
     token: Option<EnrolmentToken>,
 ) -> Result<Control, LoginFailed> {
-    let (mut writer, mut reader) = link.open_pipe().await?;
-    let exporter = link.tls_exporter(EXPORTER_LABEL)?;
-    let binding = TlsBinding::Exporter(&exporter);
+    let (mut writer, reader) = link.open_pipe().await?;
+    let mut inbox = Inbox::new(reader);
+    let exporter = link.login_exporter()?;
+    let binding = match relay.behind_proxy {
+        true => TlsBinding::EndedByProxy,
+        false => TlsBinding::Exporter(&exporter),
+    };
     let (initiator, hello) =
-        LoginInitiator::start(&identity.key, host, binding, &mut UnwrapErr(SysRng))?;
-    writer.write_all(&hello).await?;
-    match LinkReply::from_byte(reader.read_u8().await?)? {
+        LoginInitiator::start(&identity.key, &relay.address.host, binding, &mut UnwrapErr(SysRng))?;
+    writer.write_chunk(Bytes::from(hello)).await?;
+    let [reply] = inbox.exact().await?;
+    match LinkReply::from_byte(reply)? {
         LinkReply::GoOn => {}
         refusal @ (LinkReply::HostUnknown
         | LinkReply::Rate
         | LinkReply::Version
         | LinkReply::Other(_)) => return Err(LoginFailed::Reply(refusal)),
     }
-    let mut l2 = [0; L2];
-    reader.read_exact(&mut l2).await?;
-    let mut control = Control { channel: initiator.finish(&l2)?, writer, reader };
+    let l2 = inbox.exact::<L2>().await?;
+    let mut control = Control { channel: initiator.finish(&l2)?, writer, inbox };
     let login = Login {
         token,
         alias: identity.alias.clone(),
@@ -121,15 +123,10 @@ async fn try_log_in(
 }
 
 impl Control {
-    /// The relay's next message. Not to be given up half-way.
+    /// The relay's next message. Giving up the wait loses nothing.
     pub(super) async fn next(&mut self) -> Result<LinkMessage, LoginFailed> {
-        let mut header = [0; HEADER];
-        self.reader.read_exact(&mut header).await?;
-        let mut ciphertext = [0; link::MAX_CIPHERTEXT];
-        let ciphertext =
-            ciphertext.get_mut(..ciphertext_length(header)?).ok_or(LoginFailed::Unexpected)?;
-        self.reader.read_exact(ciphertext).await?;
-        Ok(LinkMessage::decode(self.channel.open(ciphertext)?)?)
+        let mut ciphertext = self.inbox.message().await?;
+        Ok(LinkMessage::decode(self.channel.open(&mut ciphertext)?)?)
     }
 
     /// Says something to the relay.
@@ -137,7 +134,7 @@ impl Control {
         let (mut plain, mut sealed) = (Vec::new(), Vec::new());
         message.encode(&mut plain)?;
         self.channel.seal(&plain, &mut sealed)?;
-        Ok(self.writer.write_all(&sealed).await?)
+        Ok(self.writer.write_chunk(Bytes::from(sealed)).await?)
     }
 }
 

@@ -175,7 +175,7 @@ impl Witness {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     Attached { position: Position, driver: bool, size: TerminalSize, applied: u64 },
-    Snapshot { position: Position, last: bool, bytes: Vec<u8> },
+    Snapshot { position: Position, size: TerminalSize, last: bool, bytes: Vec<u8> },
     Output { offset: u64, bytes: Vec<u8> },
     Skipped { from: u64, to: u64 },
     Size { size: TerminalSize, driver: bool },
@@ -191,6 +191,7 @@ impl Told {
             }
             NodeMessage::Snapshot(snapshot) => Self::Snapshot {
                 position: snapshot.position,
+                size: snapshot.size,
                 last: snapshot.last,
                 bytes: snapshot.bytes.to_vec(),
             },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentState, ExitStatus, MachineSummary};
+use super::{AgentState, Carrier, ExitStatus, MachineSummary};
 use crate::{AgentId, DeviceId, HostName, Name, Role, time::Timestamp};
 
 /// One event. On the stream its id is also the id of its server-sent event, by which a client
@@ -67,11 +67,18 @@ pub enum EventKind {
     LinkUp {
         /// The relay.
         host: HostName,
+        /// What carries it.
+        carrier: Carrier,
     },
-    /// The link to a relay is down.
+    /// The link to a relay is down, or could not be made; told again when the reason changes.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     LinkDown {
         /// The relay.
         host: HostName,
+        /// Why, for people; it may quote the relay: show it as text.
+        why: String,
+        /// When the node dials next, in milliseconds from now.
+        retry_in_ms: u64,
     },
     /// A machine that this gateway knows was added or is reached otherwise than before.
     MachineChanged {
@@ -129,10 +136,13 @@ mod tests {
                 r#""kind":"device-removed","deviceId":"abababababababababababababababab""#,
             ),
             (
-                EventKind::LinkUp { host: host.clone() },
-                r#""kind":"link-up","host":"relay.example""#,
+                EventKind::LinkUp { host: host.clone(), carrier: Carrier::Quic },
+                r#""kind":"link-up","host":"relay.example","carrier":"quic""#,
             ),
-            (EventKind::LinkDown { host }, r#""kind":"link-down","host":"relay.example""#),
+            (
+                EventKind::LinkDown { host, why: "gone".to_owned(), retry_in_ms: 250 },
+                r#""kind":"link-down","host":"relay.example","why":"gone","retryInMs":250"#,
+            ),
             (
                 EventKind::MachineChanged { machine },
                 r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","state":"revoked"}"#,

@@ -28,7 +28,7 @@ pub use pairing::{
 };
 pub use problem::{Problem, ProblemCode};
 pub use signal::{Signal, SignalRequest};
-pub use status::{LinkState, LinkStatus, Status};
+pub use status::{Carrier, LinkState, LinkStatus, Status};
 
 #[cfg(test)]
 mod tests {

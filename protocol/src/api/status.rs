@@ -31,9 +31,35 @@ pub struct LinkStatus {
     pub state: LinkState,
     /// Since when it is so.
     pub since: Timestamp,
+    /// What carries it, while it is up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<Carrier>,
+    /// The round trip to the relay in microseconds, while it is up and once it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<u64>,
     /// Why it last failed or ended, for people; it may quote the relay: show it as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// When that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<Timestamp>,
+    /// When the node dials next, while the link is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_try_at: Option<Timestamp>,
+}
+
+/// What carries bytes to a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// QUIC, over UDP.
+    Quic,
+    /// WebSockets, over TLS and TCP.
+    WebSocket,
+    /// A carrier that a later version gave a name; written as `other`.
+    #[serde(other)]
+    Other,
 }
 
 /// Whether a link is up.
@@ -65,11 +91,19 @@ mod tests {
             host: "relay.example".parse().unwrap(),
             state: LinkState::Up,
             since: Timestamp::from_millis(5),
+            carrier: Some(Carrier::WebSocket),
+            rtt_us: Some(350),
             last_error: None,
+            last_error_at: None,
+            next_try_at: None,
         };
         let refused = LinkStatus {
             state: LinkState::Refused,
+            carrier: None,
+            rtt_us: None,
             last_error: Some("the token is used up".to_owned()),
+            last_error_at: Some(Timestamp::from_millis(4)),
+            next_try_at: Some(Timestamp::from_millis(9)),
             ..link.clone()
         };
         let mut status = Status {
@@ -80,7 +114,7 @@ mod tests {
         };
         is_written_as(
             &status,
-            r#"{"version":"0.1.0","uptimeMs":7,"loopback":"127.0.0.1:33120","links":[{"host":"relay.example","state":"up","since":5},{"host":"relay.example","state":"refused","since":5,"lastError":"the token is used up"}]}"#,
+            r#"{"version":"0.1.0","uptimeMs":7,"loopback":"127.0.0.1:33120","links":[{"host":"relay.example","state":"up","since":5,"carrier":"websocket","rttUs":350},{"host":"relay.example","state":"refused","since":5,"lastError":"the token is used up","lastErrorAt":4,"nextTryAt":9}]}"#,
         );
         (status.loopback, status.links) = (None, Vec::new());
         is_written_as(&status, r#"{"version":"0.1.0","uptimeMs":7,"links":[]}"#);

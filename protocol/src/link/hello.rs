@@ -37,7 +37,7 @@ impl LinkHello {
         match Purpose::peek(bytes)? {
             Progress::Needs(more) => return Ok(Progress::Needs(more + 1)),
             Progress::Whole { value: Purpose::Link, .. } => {}
-            Progress::Whole { value: Purpose::Pipe, .. } => {
+            Progress::Whole { value: Purpose::Pipe | Purpose::Ticket, .. } => {
                 return Err(WireError::invalid(WHAT, "the stream is for a pipe"));
             }
         }

@@ -1,5 +1,5 @@
 //! What a relay says with nodes and native clients outside sessions: the hello in front of the
-//! login handshake, the messages after it, and the request that asks for a pipe to a machine.
+//! login handshake, the messages after it, and the requests that ask for a pipe.
 
 pub mod hello;
 pub mod join;
@@ -7,6 +7,7 @@ pub mod login;
 pub mod message;
 pub mod pipe;
 pub mod purpose;
+pub mod ticket;
 pub mod token;
 
 pub use hello::LinkHello;
@@ -15,6 +16,7 @@ pub use login::{DenialReason, Denied, Login, Welcome};
 pub use message::LinkMessage;
 pub use pipe::{PipeReply, PipeRequest};
 pub use purpose::{LinkReply, Purpose};
+pub use ticket::TicketRequest;
 pub use token::EnrolmentToken;
 
 use crate::WireError;

@@ -32,8 +32,8 @@ impl PipeRequest {
         match Purpose::peek(bytes)? {
             Progress::Needs(more) => return Ok(Progress::Needs(more + 16)),
             Progress::Whole { value: Purpose::Pipe, .. } => {}
-            Progress::Whole { value: Purpose::Link, .. } => {
-                return Err(WireError::invalid(WHAT, "the stream is for a link"));
+            Progress::Whole { value: Purpose::Link | Purpose::Ticket, .. } => {
+                return Err(WireError::invalid(WHAT, "the stream is for something else"));
             }
         }
         let mut reader = Reader::new(bytes.get(Purpose::SIZE..).unwrap_or_default(), WHAT);

@@ -10,6 +10,8 @@ pub enum Purpose {
     Link,
     /// A client's pipe to a machine: a [`super::PipeRequest`].
     Pipe,
+    /// A pipe that a node was invited to: a [`super::TicketRequest`].
+    Ticket,
 }
 
 impl Purpose {
@@ -22,12 +24,13 @@ impl Purpose {
         match self {
             Self::Link => [PROTOCOL_VERSION, 1],
             Self::Pipe => [PROTOCOL_VERSION, 2],
+            Self::Ticket => [PROTOCOL_VERSION, 3],
         }
     }
 
     /// Reads the purpose that `bytes` begin with, or says how many bytes are missing. What
-    /// follows, [`super::LinkHello::decode`] and [`super::PipeRequest::decode`] read, from the
-    /// first byte on.
+    /// follows, [`super::LinkHello::decode`], [`super::PipeRequest::decode`] and
+    /// [`super::TicketRequest::decode`] read, from the first byte on.
     ///
     /// # Errors
     /// [`WireError::Version`] as soon as the first byte is there, [`WireError::Invalid`] for an
@@ -45,6 +48,7 @@ impl Purpose {
             Err(_) => return Ok(Progress::Needs(1)),
             Ok(1) => Self::Link,
             Ok(2) => Self::Pipe,
+            Ok(3) => Self::Ticket,
             Ok(_) => return Err(WireError::invalid(WHAT, "it is for nothing that is known")),
         };
         Ok(Progress::Whole { value, length: Self::SIZE })
@@ -109,7 +113,8 @@ mod tests {
                 Ok(Progress::Needs(_)) | Err(_) => None,
             })
             .collect();
-        assert_eq!(read, [(Purpose::Link, [1, 1]), (Purpose::Pipe, [1, 2])]);
+        let all = [(Purpose::Link, [1, 1]), (Purpose::Pipe, [1, 2]), (Purpose::Ticket, [1, 3])];
+        assert_eq!(read, all);
         assert!(read.iter().all(|(purpose, bytes)| purpose.encode() == *bytes));
         assert_eq!(Purpose::peek(&[]), Ok(Progress::Needs(2)));
         assert_eq!(Purpose::peek(&[1]), Ok(Progress::Needs(1)));

@@ -8,6 +8,8 @@ use std::{
 };
 
 use axum::{Extension, Router};
+use gantline_login::login::EXPORTER_LABEL;
+use gantline_transport::websocket::ReadAhead;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -35,13 +37,15 @@ const EXHAUSTED: Duration = Duration::from_millis(200);
 pub(super) struct Arrival {
     pub(super) peer: IpAddr,
     pub(super) carrier: Carrier,
+    /// 32 bytes that both ends of the TLS connection share, under the login's label.
+    pub(super) exporter: Option<[u8; 32]>,
     /// The connection's places, for as long as anything of it lives.
     pub(super) places: Arc<Places>,
 }
 
 /// What a connection counts as.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     _connection: Option<ConnectionPlace>,
     _tcp: OwnedSemaphorePermit,
 }
@@ -105,16 +109,23 @@ async fn connection(
     let mut first = [0];
     let Ok(Ok(1)) = timeout(limits.first_bytes, stream.peek(&mut first)).await else { return };
     let peer = peer.ip().to_canonical();
-    let arrival = |place, carrier| Arrival {
+    let arrival = |place, carrier, exporter| Arrival {
         peer,
         carrier,
+        exporter,
         places: Arc::new(Places { _connection: place, _tcp: permit }),
     };
     if first == [TLS_HANDSHAKE] {
-        let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(stream)).await else { return };
-        http(&exchange, router, stream, arrival(place, Carrier::Tls)).await;
+        let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(ReadAhead::new(stream))).await
+        else {
+            return;
+        };
+        let tls = stream.get_ref().1;
+        let exporter = tls.export_keying_material([0; 32], EXPORTER_LABEL, Some(&[])).ok();
+        let arrival = arrival(place, Carrier::Tls, exporter);
+        http(&exchange, router, stream, arrival).await;
     } else if peer.is_loopback() || exchange.config.behind_proxy {
-        http(&exchange, router, stream, arrival(place, Carrier::Plain)).await;
+        http(&exchange, router, stream, arrival(place, Carrier::Plain, None)).await;
     } else {
         tracing::debug!(%peer, "plain HTTP from elsewhere is not served");
     }

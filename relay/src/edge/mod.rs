@@ -5,6 +5,6 @@ mod listener;
 mod origin;
 mod routes;
 mod session;
-mod websocket;
+mod stream;
 
-pub(crate) use listener::accept;
+pub(crate) use listener::{Places, accept};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::{Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{
@@ -17,11 +17,12 @@ use axum::{
     routing::get,
 };
 use gantline_protocol::api::problem::{Problem, ProblemCode};
+use gantline_transport::websocket::{STREAM_PATH, SUBPROTOCOL, Upgrade};
 
 use super::{
     host::{Authority, Target},
     listener::Arrival,
-    origin, session,
+    origin, session, stream,
 };
 use crate::exchange::Exchange;
 
@@ -33,6 +34,7 @@ pub(super) fn router(exchange: Arc<Exchange>) -> Router {
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/v1/session", get(open_session))
+        .route(STREAM_PATH, get(open_stream))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(exchange.clone(), find_target))
@@ -73,11 +75,10 @@ async fn open_session(
     Extension(arrival): Extension<Arrival>,
     Extension(target): Extension<Target>,
     Extension(asked): Extension<Authority>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
     let Target::Machine(machine, domain) = target else { return nowhere().await };
-    let page = match only(&headers, &ORIGIN) {
+    let page = match only(request.headers(), &ORIGIN) {
         Ok(page) => page,
         Err(detail) => return problem(ProblemCode::InvalidRequest, detail),
     };
@@ -86,11 +87,43 @@ async fn open_session(
                       this request names another origin or none.";
         return forbidden(detail);
     }
-    let Ok(upgrade) = upgrade else {
+    let address = client(&exchange, &arrival, request.headers());
+    let Some(upgrade) = Upgrade::of(&mut request) else {
         return problem(ProblemCode::InvalidRequest, "A session is a WebSocket.");
     };
-    let address = client(&exchange, &arrival, &headers);
     session::open(exchange, upgrade, machine, address, arrival.places)
+}
+
+/// A stream of a node or native client. Pages have no business here, and nobody without TLS: it is
+/// what the login is tied to.
+async fn open_stream(
+    State(exchange): State<Arc<Exchange>>,
+    Extension(arrival): Extension<Arrival>,
+    Extension(target): Extension<Target>,
+    mut request: Request,
+) -> Response {
+    match target {
+        Target::Apex(_) | Target::Nobody => {}
+        Target::Machine(..) | Target::Alias(..) => return nowhere().await,
+    }
+    if request.headers().contains_key(ORIGIN) {
+        return forbidden("Links are made by nodes and native clients, not by pages.");
+    }
+    if arrival.exporter.is_none() && !exchange.config.behind_proxy {
+        return forbidden("Links are made over TLS.");
+    }
+    if exchange.draining.is_cancelled() {
+        return status(StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
+    if !Upgrade::offers(&request, SUBPROTOCOL) {
+        let detail = format!("A link is a WebSocket with the subprotocol {SUBPROTOCOL}.");
+        return problem(ProblemCode::InvalidRequest, &detail);
+    }
+    let address = client(&exchange, &arrival, request.headers());
+    let Some(upgrade) = Upgrade::of(&mut request) else {
+        return problem(ProblemCode::InvalidRequest, "A link is a WebSocket.");
+    };
+    stream::open(exchange, upgrade, address, arrival)
 }
 
 async fn nowhere() -> Response {

@@ -3,10 +3,7 @@
 
 use std::{io, net::Ipv4Addr, path::Path, time::Duration};
 
-use gantline_login::{
-    ControlChannel, LoginInitiator, StaticKey, TlsBinding,
-    login::{EXPORTER_LABEL, L2},
-};
+use gantline_login::{ControlChannel, LoginInitiator, StaticKey, TlsBinding, login::L2};
 use gantline_protocol::{
     HostName, MachineId, RelayAddress,
     link::{
@@ -117,7 +114,7 @@ impl Node {
         let dialer = dialer();
         let link = dialer.dial(address).await.unwrap();
         let (mut writer, mut reader) = link.open_pipe().await.unwrap();
-        let exporter = link.tls_exporter(EXPORTER_LABEL).unwrap();
+        let exporter = link.login_exporter().unwrap();
         let (initiator, hello) = LoginInitiator::start(
             key,
             host,

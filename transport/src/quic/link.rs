@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use gantline_login::login::EXPORTER_LABEL;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -49,10 +50,10 @@ impl Link for QuicLink {
         Ok((QuicWriter::new(writer), QuicReader { stream: reader }))
     }
 
-    fn tls_exporter(&self, label: &[u8]) -> Result<[u8; 32], LinkEnd> {
+    fn login_exporter(&self) -> Result<[u8; 32], LinkEnd> {
         let mut out = [0; 32];
         self.connection
-            .export_keying_material(&mut out, label, &[])
+            .export_keying_material(&mut out, EXPORTER_LABEL, &[])
             .map_err(|_| LinkEnd::Broken("TLS gives no keying material".into()))?;
         Ok(out)
     }

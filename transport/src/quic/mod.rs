@@ -7,6 +7,6 @@ mod listen;
 mod socket;
 
 pub use config::{ResetKey, Timing};
-pub use dial::{DialError, QuicDialer};
+pub use dial::QuicDialer;
 pub use link::{QuicLink, QuicReader, QuicWriter};
 pub use listen::{ListenError, QuicIncoming, QuicListener};

@@ -17,22 +17,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gantline_protocol::api::ProblemCode;
-use gantline_transport::websocket::{self, WebSocketReader, WebSocketWriter};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
-    header::{
-        AUTHORIZATION, CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
-    },
+use gantline_transport::websocket::{
+    self, SUBPROTOCOL as PIPE_SUBPROTOCOL, Upgrade, WebSocketReader, WebSocketWriter,
 };
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE},
+};
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{handshake::derive_accept_key, protocol},
-};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -58,7 +51,7 @@ pub(crate) const SUBPROTOCOL: &str = "gantline.v1";
 const BEARER_SUBPROTOCOL: &str = "gantline.bearer.";
 
 /// Both ends of a pipe that came in as a WebSocket.
-pub type PipeEnds = (WebSocketReader<TokioIo<Upgraded>>, WebSocketWriter<TokioIo<Upgraded>>);
+pub type PipeEnds = (WebSocketReader, WebSocketWriter);
 
 /// Takes the pipes that come in at `/v1/session`.
 pub type OnPipe = Arc<dyn Fn(PipeEnds) + Send + Sync>;
@@ -242,55 +235,26 @@ impl LoopbackEntrance {
     /// Makes a WebSocket of the connection, which is a pipe to the door. No token: the session or
     /// pairing in it proves who asks.
     fn take_pipe(&self, mut request: Request) -> Result<Response, Refused> {
-        let key = websocket_key(&request)
+        let offers = Upgrade::offers(&request, PIPE_SUBPROTOCOL);
+        let upgrade = Upgrade::of(&mut request)
             .ok_or_else(|| Refused::invalid("this path takes WebSockets only (RFC 6455)"))?;
-        if !subprotocols(request.headers()).any(|entry| entry == websocket::SUBPROTOCOL) {
-            let detail =
-                format!("the WebSocket has not the subprotocol {}", websocket::SUBPROTOCOL);
+        if !offers {
+            let detail = format!("the WebSocket has not the subprotocol {PIPE_SUBPROTOCOL}");
             return Err(Refused::invalid(detail));
         }
-        let upgrade = request
-            .extensions_mut()
-            .remove::<OnUpgrade>()
-            .ok_or_else(|| Refused::invalid("this connection can't become a WebSocket"))?;
+        let response = upgrade.response::<Body>(Some(PIPE_SUBPROTOCOL));
         let on_pipe = self.on_pipe.clone();
         tokio::spawn(async move {
-            match upgrade.await {
-                Ok(upgraded) => {
-                    let (role, config) = (protocol::Role::Server, Some(websocket::config()));
-                    let io = TokioIo::new(upgraded);
-                    let socket = WebSocketStream::from_raw_socket(io, role, config).await;
-                    let (writer, reader) = websocket::pipe(socket);
+            match upgrade.socket().await {
+                Ok(socket) => {
+                    let (_, writer, reader) = websocket::pipe(socket, None);
                     on_pipe((reader, writer));
                 }
                 Err(error) => tracing::debug!(%error, "a WebSocket came to nothing"),
             }
         });
-        let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept.map_err(|error| Refused::internal(&error))?);
-        let subprotocol = HeaderValue::from_static(websocket::SUBPROTOCOL);
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
         Ok(response)
     }
-}
-
-/// The key of a request that asks for a WebSocket (RFC 6455 section 4.2.1).
-fn websocket_key(request: &Request) -> Option<HeaderValue> {
-    let headers = request.headers();
-    let has = |name: &HeaderName, wanted: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|v| v.trim().eq_ignore_ascii_case(wanted))
-    };
-    let asks = request.method() == Method::GET
-        && has(&CONNECTION, "upgrade")
-        && has(&UPGRADE, "websocket")
-        && has(&SEC_WEBSOCKET_VERSION, "13");
-    headers.get(SEC_WEBSOCKET_KEY).filter(|_| asks).cloned()
 }
 
 /// The only value of a header, if it is there.

@@ -2,6 +2,7 @@
 
 mod keys;
 mod modes;
+mod pulse;
 mod screen;
 mod terminal;
 mod viewer;
@@ -18,7 +19,7 @@ use gantline_protocol::{
     AgentId, ViewerId,
     terminal::{TerminalSize, ViewerMode},
 };
-use gantline_transport::Backoff;
+use gantline_transport::{Backoff, NetworkChanges, Way};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -27,6 +28,7 @@ use tokio::{
 
 use self::{
     keys::Keys,
+    pulse::Pulse,
     screen::{Screen, Shown},
     terminal::Terminal,
     viewer::{Act, HOLD, Viewer},
@@ -121,6 +123,8 @@ pub(super) async fn to(
         keys: Keys::default(),
         typed_by_hand,
         link: Link::Up { wire: Box::new(wire), since: Instant::now() },
+        pulse: Pulse::default(),
+        way: NetworkChanges::start().way_out(),
         backoff: Backoff::default(),
         agent,
         name,
@@ -181,6 +185,8 @@ struct Attached<'a> {
     keys: Keys,
     typed_by_hand: bool,
     link: Link,
+    pulse: Pulse,
+    way: Way,
     shown: watch::Receiver<Shown>,
     backoff: Backoff,
     agent: AgentId,
@@ -205,6 +211,12 @@ enum Happened {
     Heard(Vec<Act>, bool),
     Back(Result<(Box<Wire>, Backoff), Failure>),
     Progress(Shown),
+    /// The network has changed, or time is missing.
+    Moved,
+    /// A key has had no answer for too long.
+    Unanswered,
+    /// The machine was asked whether it is there; whether it answered in time.
+    Pulse(bool),
     Tick,
     Resized,
     Signal(u8),
@@ -244,7 +256,23 @@ impl Attached<'_> {
                     let (wire, backoff) = back?;
                     self.backoff = backoff;
                     self.link = Link::Up { wire, since: Instant::now() };
+                    self.pulse = Pulse::default();
                     (Vec::new(), true)
+                }
+                Happened::Moved => {
+                    self.client.follow_the_way();
+                    self.ask();
+                    (Vec::new(), true)
+                }
+                Happened::Unanswered => {
+                    self.ask();
+                    (Vec::new(), true)
+                }
+                Happened::Pulse(true) => (Vec::new(), true),
+                Happened::Pulse(false) => {
+                    // Whatever carried it leads nowhere: the next try begins from nothing.
+                    self.client.forget_links();
+                    (Vec::new(), false)
                 }
                 Happened::Progress(Shown::Broken) => return Ok(Ending::NobodyReads),
                 Happened::Progress(Shown::Upto(upto)) => (self.viewer.shown(upto), true),
@@ -280,6 +308,18 @@ impl Attached<'_> {
                 None => std::future::pending().await,
             }
         };
+        let unanswered = match &self.link {
+            Link::Up { since, .. } => {
+                self.pulse.due(self.viewer.unanswered_since().map(|at| at.max(*since)))
+            }
+            Link::Down(_) => None,
+        };
+        let unanswered = async {
+            match unanswered {
+                Some(due) => sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         let escape = self.keys.is_unfinished();
         let (viewer, screen) = (&mut self.viewer, &self.screen);
         let link = async {
@@ -302,6 +342,9 @@ impl Attached<'_> {
             () = sleep(ESCAPE), if escape => Happened::EscapeAlone,
             _ = signals.resized.recv() => Happened::Resized,
             () = tick => Happened::Tick,
+            () = unanswered => Happened::Unanswered,
+            _ = self.way.changed() => Happened::Moved,
+            is_felt = self.pulse.felt() => Happened::Pulse(is_felt),
             shown = Screen::progress(&mut self.shown) => Happened::Progress(shown),
             happened = link => happened,
         }
@@ -337,6 +380,15 @@ impl Attached<'_> {
         None
     }
 
+    /// Asks the machine whether it is there, if there is a session to ask in.
+    fn ask(&mut self) {
+        if let Link::Up { wire, .. } = &self.link
+            && let Some(session) = wire.session()
+        {
+            self.pulse.ask(session, Instant::now());
+        }
+    }
+
     /// The conversation broke; a new one is begun.
     fn lose(&mut self) {
         let Link::Up { since, .. } = &self.link else { return };
@@ -344,6 +396,7 @@ impl Attached<'_> {
             self.backoff = Backoff::default();
         }
         self.viewer.lose(Instant::now());
+        self.pulse = Pulse::default();
         self.link = Link::Down(Box::pin(wire::come_back(
             self.context.reach.clone(),
             self.client.clone(),

@@ -119,6 +119,12 @@ impl Viewer {
         }
     }
 
+    /// Since when the oldest input that was sent has had no answer.
+    pub(super) fn unanswered_since(&self) -> Option<Instant> {
+        let oldest = self.typed.front().filter(|_| self.link == Link::Attached)?;
+        oldest.was_sent.then_some(oldest.at)
+    }
+
     /// The first message of each connection.
     pub(super) fn attach(&mut self) -> Attach {
         self.announced = self.size;
@@ -230,8 +236,8 @@ impl Viewer {
             NodeMessage::Skipped { from, to } => {
                 self.position = None;
                 vec![Act::Notice(format!(
-                    "{} bytes skipped: the machine no longer keeps them",
-                    to.0.saturating_sub(from.0)
+                    "{} skipped: more came than got here in time; this is the screen now",
+                    amount(to.0.saturating_sub(from.0))
                 ))]
             }
             NodeMessage::Size { driver, .. } => {
@@ -333,6 +339,16 @@ impl Viewer {
         });
         self.held -= freed;
         self.given_up += freed;
+    }
+}
+
+/// A number of bytes, in words.
+fn amount(bytes: u64) -> String {
+    const MB: u64 = 1_000_000;
+    match bytes {
+        MB.. => format!("{}.{} MB", bytes / MB, bytes % MB / (MB / 10)),
+        1000..MB => format!("{} kB", bytes / 1000),
+        0..1000 => format!("{bytes} bytes"),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gantline_client::{
     Client, RequestError,
+    session::Session,
     terminal::{TerminalReceiver, TerminalSender},
 };
 use gantline_protocol::{
@@ -90,6 +91,11 @@ impl Wire {
             | Act::Fault(_) => return Ok(()),
         };
         self.say.try_send(words).map_err(|_| Stuck)
+    }
+
+    /// The session that carries it; none by the machine's own socket.
+    pub(super) const fn session(&self) -> Option<&Session> {
+        self.reached.connection.session()
     }
 
     /// Leaves in order, but does not wait for ever.

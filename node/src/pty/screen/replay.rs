@@ -1,18 +1,17 @@
-//! What a viewer is shown who was not there from the beginning. Today the end of what was written,
-//! replayed into an empty terminal: exact for programs that print lines, and for programs that draw
-//! from their next full drawing on. A terminal-state parser will take its place behind [`snapshot`].
+//! The screen without a parser: the end of what was written, replayed into an empty terminal. It is
+//! exact for programs that print lines, and for others from their next full drawing on.
 
-use gantline_protocol::{Offset, terminal::Position};
+use gantline_protocol::Offset;
 
-use super::log::{Log, Read};
+use crate::pty::log::{Log, Read};
 
 /// How much is replayed, in bytes.
 const REPLAYED: u64 = 256 * 1024;
 /// How far to look for the beginning of a line.
-const LINE: usize = 4096;
+pub(super) const LINE: usize = 4096;
 
-/// A screen: bytes that draw it on an empty terminal, and the position after which it shows.
-pub async fn snapshot(log: &Log) -> (Position, Vec<u8>) {
+/// Bytes that draw something like the screen, and the place after which it shows.
+pub(super) async fn end_of(log: &Log) -> (Offset, Vec<u8>) {
     let end = log.end();
     let mut at = Offset(end.0.saturating_sub(REPLAYED));
     let mut screen = Vec::new();
@@ -33,8 +32,12 @@ pub async fn snapshot(log: &Log) -> (Position, Vec<u8>) {
         }
     }
     if is_cut {
-        let line = screen.iter().take(LINE).position(|byte| *byte == b'\n');
-        screen.drain(..line.map_or(0, |line| line + 1));
+        screen.drain(..after_line(&screen));
     }
-    (Position { epoch: log.epoch(), offset: at }, screen)
+    (at, screen)
+}
+
+/// Where a line begins, if one does soon.
+pub(super) fn after_line(bytes: &[u8]) -> usize {
+    bytes.iter().take(LINE).position(|byte| *byte == b'\n').map_or(0, |line| line + 1)
 }

@@ -4,13 +4,16 @@ use gantline_protocol::{
     WireError,
     link::{HEADER, Progress, ciphertext_length},
 };
-use gantline_transport::PipeReader;
+
+use crate::PipeReader;
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
+    /// It ended, or was given up.
     #[error("the stream ended")]
     Ended,
+    /// It is not what was asked for.
     #[error(transparent)]
     Wire(#[from] WireError),
 }
@@ -18,29 +21,35 @@ pub(crate) enum ReadError {
 /// What arrived of the thing that is being read. Every read may be dropped and begun anew: what
 /// has arrived is kept.
 #[derive(Debug)]
-pub(crate) struct Inbox<R> {
+pub struct Inbox<R> {
     reader: R,
     arrived: Vec<u8>,
 }
 
 impl<R: PipeReader> Inbox<R> {
-    pub(crate) const fn new(reader: R) -> Self {
+    /// Nothing has arrived yet.
+    pub const fn new(reader: R) -> Self {
         Self { reader, arrived: Vec::new() }
     }
 
     /// The rest of the stream. Nothing may be left that was read and not taken.
-    pub(crate) fn into_reader(self) -> R {
+    #[must_use]
+    pub fn into_reader(self) -> R {
         debug_assert!(self.arrived.is_empty(), "bytes of the pipe would be lost");
         self.reader
     }
 
     /// What has arrived and was not taken.
-    pub(crate) fn arrived(&self) -> &[u8] {
+    #[must_use]
+    pub fn arrived(&self) -> &[u8] {
         &self.arrived
     }
 
     /// Waits for more: at least one byte, at most `limit`.
-    pub(crate) async fn more(&mut self, limit: usize) -> Result<(), ReadError> {
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn more(&mut self, limit: usize) -> Result<(), ReadError> {
         match self.reader.read_chunk(limit).await {
             Ok(Some(bytes)) => {
                 self.arrived.extend_from_slice(&bytes);
@@ -51,7 +60,10 @@ impl<R: PipeReader> Inbox<R> {
     }
 
     /// Takes what `decode` reads.
-    pub(crate) async fn take<T>(
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn take<T>(
         &mut self,
         decode: impl Fn(&[u8]) -> Result<Progress<T>, WireError>,
     ) -> Result<T, ReadError> {
@@ -67,7 +79,10 @@ impl<R: PipeReader> Inbox<R> {
     }
 
     /// Takes `N` bytes.
-    pub(crate) async fn exact<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn exact<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         self.take(|arrived| {
             Ok(match arrived.first_chunk::<N>() {
                 Some(bytes) => Progress::Whole { value: *bytes, length: N },
@@ -78,7 +93,10 @@ impl<R: PipeReader> Inbox<R> {
     }
 
     /// Takes the next message's ciphertext.
-    pub(crate) async fn message(&mut self) -> Result<Vec<u8>, ReadError> {
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn message(&mut self) -> Result<Vec<u8>, ReadError> {
         self.take(|arrived| {
             let Some(header) = arrived.first_chunk::<HEADER>() else {
                 return Ok(Progress::Needs(HEADER - arrived.len()));

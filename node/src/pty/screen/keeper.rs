@@ -1,0 +1,470 @@
+//! The task behind a [`Screen`](super::Screen): it follows the log of one process, answers what the
+//! process asks, and draws when that is worth it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gantline_protocol::{
+    Offset,
+    terminal::{Position, TerminalSize},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Origin, Shot,
+    answers::Answers,
+    checkpoint::Checkpoint,
+    parser::{Failed, Parser},
+    query::{self, Query},
+    replay,
+    scan::{Part, Scanner},
+};
+use crate::pty::{
+    host::Host,
+    log::{Log, MarkKind, Read},
+};
+
+/// The least time between two looks at the output, as for viewers.
+const BETWEEN: Duration = Duration::from_millis(4);
+/// Bytes that are looked at before whoever waits for a screen has its turn.
+const LOOK: u64 = 1024 * 1024;
+/// When so many bytes wait to be drawn, they are drawn or passed over, so that nobody who comes has
+/// to wait for them.
+const EAGER: u64 = 1024 * 1024;
+/// Bytes that are drawn at once. Text that has scrolled away by their end is passed over.
+const SLICE: usize = 1024 * 1024;
+/// Bytes that are drawn for somebody who waits. If there are more, they get an earlier screen and
+/// the rest as output.
+const WORK: u64 = 8 * 1024 * 1024;
+/// After so long without output, it is drawn if it is this much; less is quickly drawn later.
+const QUIET: Duration = Duration::from_millis(250);
+const WORTH: u64 = 16 * 1024;
+/// For how long the parser is kept for the next question or viewer.
+const KEPT: Duration = Duration::from_secs(5);
+/// A checkpoint is handed to the shim when it is so much further than the last one.
+const HANDED: u64 = 512 * 1024;
+/// What is drawn where it is asked for, in bytes; more goes to a thread for it.
+const BRIEF: usize = 4096;
+
+/// Parsers that draw at a time, in the whole node: each takes a processor and many megabytes.
+static DRAWING: Semaphore = Semaphore::const_new(1);
+
+pub(super) struct Keeper {
+    host: Host,
+    log: Log,
+    answers: Answers,
+    scanner: Scanner,
+    /// Up to here the output was looked at.
+    seen: Offset,
+    drawn: Drawn,
+    /// The last screen that was drawn.
+    shot: Option<Shot>,
+    /// Up to where the shim has a checkpoint.
+    handed: Offset,
+    /// When the parser was last of use to somebody.
+    used: Instant,
+    /// When output was last looked at.
+    looked: Option<Instant>,
+}
+
+/// The output as far as it is drawn.
+enum Drawn {
+    Live(Box<Parser>),
+    Kept(Checkpoint),
+    /// The parser has failed on it.
+    Failed,
+}
+
+impl Keeper {
+    pub(super) async fn run(
+        host: Host,
+        size: TerminalSize,
+        origin: Origin,
+        mut wants: mpsc::Receiver<oneshot::Sender<Shot>>,
+    ) {
+        let log = host.log().clone();
+        let empty = Checkpoint { position: Offset(0), size, screen: Vec::new() };
+        let (kept, seen) = match origin {
+            Origin::Started => (empty, Offset(0)),
+            Origin::Found => {
+                let kept = host.last_checkpoint().await;
+                let kept = kept.and_then(|(_, state)| Checkpoint::decode(&state).ok());
+                (kept.unwrap_or(empty), log.end())
+            }
+        };
+        let mut follower = log.follow();
+        let mut keeper = Self {
+            host,
+            log,
+            answers: Answers::new(),
+            scanner: Scanner::default(),
+            seen,
+            handed: kept.position,
+            drawn: Drawn::Kept(kept),
+            shot: None,
+            used: Instant::now(),
+            looked: None,
+        };
+        loop {
+            let (seen, not_before) = (keeper.seen, keeper.looked.map(|looked| looked + BETWEEN));
+            let more = async {
+                // Being woken for all that comes meanwhile would cost more than it gives.
+                if let Some(due) = not_before.filter(|due| *due > Instant::now()) {
+                    sleep_until(due).await;
+                }
+                follower.beyond(seen).await
+            };
+            let is_over = keeper.log.progress().is_closed && seen >= keeper.log.end();
+            let due = keeper.due();
+            tokio::select! {
+                biased;
+                () = keeper.answers.type_next(&keeper.host), if !keeper.answers.is_empty() => {}
+                want = wants.recv() => {
+                    let Some(want) = want else { return };
+                    let shot = keeper.shot().await;
+                    // Whoever came together sees the same.
+                    let mut wanted = vec![want];
+                    while let Ok(want) = wants.try_recv() {
+                        wanted.push(want);
+                    }
+                    for want in wanted {
+                        let _ = want.send(shot.clone());
+                    }
+                }
+                _ = more, if !is_over => keeper.look().await,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    keeper.tidy().await;
+                }
+            }
+        }
+    }
+
+    /// Looks at what is new, and answers what was asked.
+    async fn look(&mut self) {
+        let upto = Offset(self.log.end().0.min(self.seen.0 + LOOK));
+        self.look_until(upto).await;
+        self.looked = Some(Instant::now());
+        if self.seen.0.saturating_sub(self.fed().0) >= EAGER {
+            self.pass_over().await;
+        }
+    }
+
+    async fn look_until(&mut self, upto: Offset) {
+        while self.seen < upto {
+            let limit = usize::try_from(upto.0 - self.seen.0).unwrap_or(usize::MAX);
+            match self.log.read(self.seen, limit).await {
+                Read::Bytes(bytes) => {
+                    let mut asked = Vec::new();
+                    let before = self.seen.0;
+                    self.scanner.scan(&bytes, |part, upto| {
+                        if let Part::Sequence(sequence) = part
+                            && let Some(query) = Query::read(&sequence)
+                        {
+                            asked.push((query, Offset(before + upto as u64)));
+                        }
+                    });
+                    self.seen = Offset(before + bytes.len() as u64);
+                    for (query, at) in asked {
+                        self.answer(query, at).await;
+                    }
+                }
+                Read::Gap { to, .. } => {
+                    self.scanner = Scanner::default();
+                    self.seen = to;
+                }
+                Read::End => return,
+            }
+        }
+    }
+
+    /// Answers what was asked just before `at`.
+    async fn answer(&mut self, query: Query, at: Offset) {
+        if let Some(answer) = query::fixed(query) {
+            self.answers.push(answer);
+            return;
+        }
+        self.used = Instant::now();
+        self.draw_until(at).await;
+        if let Drawn::Live(parser) = &self.drawn {
+            match parser.answer(query) {
+                Ok(answer) => self.answers.push(answer),
+                Err(failed) => self.fail(failed),
+            }
+        }
+    }
+
+    /// The screen, for whoever waits for it.
+    async fn shot(&mut self) -> Shot {
+        self.used = Instant::now();
+        let end = self.log.end();
+        self.look_until(end).await;
+        let upto = Offset(end.0.min(self.fed().0.saturating_add(WORK)));
+        self.draw_until(upto).await;
+        let epoch = self.log.epoch();
+        let kept = match &self.drawn {
+            Drawn::Kept(kept) => Ok((kept.position, kept.size)),
+            Drawn::Live(parser) => Ok((parser.position(), parser.size())),
+            Drawn::Failed => Err(Failed),
+        };
+        if let (Ok((offset, size)), Some(shot)) = (kept, &self.shot)
+            && (shot.position.offset, shot.size) == (offset, size)
+        {
+            return shot.clone();
+        }
+        match self.checkpoint() {
+            Ok(Checkpoint { position, size, screen }) => {
+                let position = Position { epoch, offset: position };
+                let shot = Shot { position, size, screen: Bytes::from(screen) };
+                self.shot = Some(shot.clone());
+                shot
+            }
+            Err(failed) => {
+                self.fail(failed);
+                let (offset, screen) = replay::end_of(&self.log).await;
+                let position = Position { epoch, offset };
+                let size = self.size_at(offset);
+                Shot { position, size, screen: Bytes::from(screen) }
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, Failed> {
+        match &self.drawn {
+            Drawn::Live(parser) => parser.checkpoint(),
+            Drawn::Kept(kept) => Ok(kept.clone()),
+            Drawn::Failed => Err(Failed),
+        }
+    }
+
+    /// When [`Keeper::tidy`] has something to do.
+    fn due(&self) -> Option<Instant> {
+        let behind = self.seen.0.saturating_sub(self.fed().0);
+        match &self.drawn {
+            Drawn::Failed => None,
+            Drawn::Live(_) | Drawn::Kept(_) if behind >= WORTH => {
+                self.looked.map(|looked| looked + QUIET)
+            }
+            Drawn::Live(_) => Some(self.used + KEPT),
+            Drawn::Kept(_) => None,
+        }
+    }
+
+    /// Draws while it is quiet, or lets the parser go.
+    async fn tidy(&mut self) {
+        self.draw_until(self.seen).await;
+        if self.used + KEPT > Instant::now() {
+            return;
+        }
+        if let Drawn::Live(parser) = &self.drawn {
+            match parser.checkpoint() {
+                Ok(kept) => {
+                    self.hand_over(&kept);
+                    self.drawn = Drawn::Kept(kept);
+                    // It has the same in it.
+                    self.shot = None;
+                }
+                Err(failed) => self.fail(failed),
+            }
+        }
+    }
+
+    /// A node that comes later goes on from here.
+    fn hand_over(&mut self, kept: &Checkpoint) {
+        if kept.position.0 >= self.handed.0 + HANDED
+            && let Some(state) = kept.encode()
+        {
+            self.handed = kept.position;
+            self.host.checkpoint(kept.position, &state);
+        }
+    }
+
+    /// Up to where output is drawn, or waits in the parser.
+    fn fed(&self) -> Offset {
+        match &self.drawn {
+            Drawn::Live(parser) => parser.fed(),
+            Drawn::Kept(kept) => kept.position,
+            Drawn::Failed => Offset(u64::MAX),
+        }
+    }
+
+    fn fail(&mut self, failed: Failed) {
+        if !matches!(self.drawn, Drawn::Failed) {
+            let Offset(at) = self.fed();
+            tracing::warn!(
+                at,
+                pid = self.host.pid(),
+                "{failed}: late viewers of this agent get the end of its output instead"
+            );
+            self.drawn = Drawn::Failed;
+            self.shot = None;
+        }
+    }
+
+    /// Draws all output before `upto`.
+    async fn draw_until(&mut self, upto: Offset) {
+        while self.fed() < upto {
+            if self.step(upto, Mode::Draw).await.is_stuck() {
+                return;
+            }
+        }
+        self.resize_here();
+    }
+
+    /// Draws or passes over so much that less than [`EAGER`] is left.
+    async fn pass_over(&mut self) {
+        while self.seen.0.saturating_sub(self.fed().0) >= EAGER {
+            if self.step(self.seen, Mode::PassOver).await.is_stuck() {
+                return;
+            }
+        }
+    }
+
+    /// Draws the next piece of the output before `upto`.
+    async fn step(&mut self, upto: Offset, mode: Mode) -> Step {
+        self.resize_here();
+        let from = self.fed();
+        let resize = self
+            .log
+            .marks(from)
+            .into_iter()
+            .find(|mark| mark.offset > from && matches!(mark.kind, MarkKind::Resize(_)));
+        let upto = resize.map_or(upto, |mark| mark.offset.min(upto));
+        let (bytes, gap) = self.gather(from, upto).await;
+        if bytes.is_empty() && gap.is_none() {
+            return Step::Stuck;
+        }
+        let mut drawn = std::mem::replace(&mut self.drawn, Drawn::Failed);
+        let size_after = gap.map(|to| (to, self.size_at(to)));
+        let is_brief = bytes.len() <= BRIEF && matches!(drawn, Drawn::Live(_));
+        let mut work = move || {
+            let mut parser = drawn.live()?;
+            let fed = match mode {
+                Mode::Draw => parser.feed(&bytes),
+                Mode::PassOver => parser.pass_over(&bytes),
+            };
+            fed?;
+            Ok(match size_after {
+                // Of what is gone nothing is known: it goes on with an empty screen.
+                Some((to, size)) => Box::new(Parser::new(size, to)?),
+                None => parser,
+            })
+        };
+        let outcome = if is_brief {
+            work()
+        } else {
+            let permit = DRAWING.acquire().await;
+            let outcome = spawn_blocking(work).await;
+            drop(permit);
+            // It does not panic, and when the runtime ends nobody waits any more.
+            outcome.unwrap_or(Err(Failed))
+        };
+        match outcome {
+            Ok(parser) => {
+                self.drawn = Drawn::Live(parser);
+                Step::Done
+            }
+            Err(failed) => {
+                // Said with the place where it began.
+                self.drawn = Drawn::Kept(Checkpoint {
+                    position: from,
+                    size: TerminalSize::STANDARD,
+                    screen: Vec::new(),
+                });
+                self.fail(failed);
+                Step::Stuck
+            }
+        }
+    }
+
+    /// Output from `from` on, a slice at most, up to a gap. If it begins with one, where a line
+    /// begins behind it.
+    async fn gather(&self, from: Offset, upto: Offset) -> (Vec<u8>, Option<Offset>) {
+        let length = usize::try_from(upto.0 - from.0).unwrap_or(usize::MAX).min(SLICE);
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let at = Offset(from.0 + bytes.len() as u64);
+            match self.log.read(at, length - bytes.len()).await {
+                Read::Bytes(more) => bytes.extend_from_slice(&more),
+                Read::Gap { to, .. } if bytes.is_empty() => {
+                    let line = match self.log.read(to, replay::LINE).await {
+                        Read::Bytes(bytes) => replay::after_line(&bytes),
+                        Read::Gap { .. } | Read::End => 0,
+                    };
+                    return (bytes, Some(Offset(to.0 + line as u64)));
+                }
+                Read::Gap { .. } | Read::End => break,
+            }
+        }
+        (bytes, None)
+    }
+
+    /// The terminal has the size that it was given at the place where the drawing is.
+    fn resize_here(&mut self) {
+        let at = self.fed();
+        let size = match &self.drawn {
+            Drawn::Live(parser) => parser.size(),
+            Drawn::Kept(kept) => kept.size,
+            Drawn::Failed => return,
+        };
+        let marks = self.log.marks(at);
+        let here = marks.iter().take_while(|mark| mark.offset == at);
+        let resize = here.filter_map(|mark| match mark.kind {
+            MarkKind::Resize(size) => Some(size),
+            MarkKind::Stdout | MarkKind::Stderr => None,
+        });
+        let Some(new) = resize.last().filter(|new| *new != size) else { return };
+        let drawn = std::mem::replace(&mut self.drawn, Drawn::Failed);
+        let resized = { drawn }.live().and_then(|mut parser| parser.resize(new).map(|()| parser));
+        match resized {
+            Ok(parser) => self.drawn = Drawn::Live(parser),
+            Err(failed) => self.fail(failed),
+        }
+    }
+
+    /// The size of the terminal at a place.
+    fn size_at(&self, at: Offset) -> TerminalSize {
+        let marks = self.log.marks(Offset(0));
+        let sizes = marks.iter().take_while(|mark| mark.offset <= at);
+        let last = sizes.filter_map(|mark| match mark.kind {
+            MarkKind::Resize(size) => Some(size),
+            MarkKind::Stdout | MarkKind::Stderr => None,
+        });
+        last.last().unwrap_or(TerminalSize::STANDARD)
+    }
+}
+
+impl Drawn {
+    /// The parser, made anew if there is none. What is left is of no use.
+    fn live(&mut self) -> Result<Box<Parser>, Failed> {
+        match std::mem::replace(self, Self::Failed) {
+            Self::Live(parser) => Ok(parser),
+            Self::Kept(kept) => Ok(Box::new(Parser::restore(&kept)?)),
+            Self::Failed => Err(Failed),
+        }
+    }
+}
+
+/// How output is drawn.
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Draw,
+    PassOver,
+}
+
+/// What a piece of drawing has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    /// There is nothing more to draw, or no way to.
+    Stuck,
+}
+
+impl Step {
+    const fn is_stuck(self) -> bool {
+        matches!(self, Self::Stuck)
+    }
+}
