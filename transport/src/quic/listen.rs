@@ -147,7 +147,7 @@ mod tests {
         let (ours, theirs) = tokio::join!(dialer.dial(&relay), accept);
         let ours = ours.unwrap();
 
-        let (mut ask, _) = ours.open_pipe().await.unwrap();
+        let (mut ask, _unread) = ours.open_pipe().await.unwrap();
         ask.write_chunk(bytes::Bytes::from_static(b"x")).await.unwrap();
         let (mut answer, mut asked) = theirs.accept_pipe().await.unwrap();
         let is_found = |link: &QuicLink| link.longest_datagram() == LONGEST;

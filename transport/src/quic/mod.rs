@@ -5,6 +5,7 @@ mod dial;
 mod link;
 mod listen;
 mod socket;
+mod sys;
 
 pub use config::{ResetKey, Timing};
 pub use dial::QuicDialer;
