@@ -12,26 +12,34 @@ PORT ?= 8443
 GANTLINE_SOAK_MINUTES ?= 60
 
 FUZZ_TARGETS = $(sort $(basename $(notdir $(wildcard fuzz/targets/*.rs))))
+NETWORKS = cargo nextest run --workspace -E 'binary(networks) + binary(changes)'
+# Sections of the benchmark through the relay; none is all. Figures of sections are kept side by side.
+SECTIONS ?=
+TELL ?=
+THROUGH_RELAY = cargo bench -p gantline-tests --bench through_relay -- \
+  --keep "$$GANTLINE_CACHE/bench/through_relay.json"
 HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fmt bench bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz
+.PHONY: help run test networks check fmt bench bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz
 
 ##@ Every day
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## a relay and a node for this machine, paired with your command line; PORT=8443
 	@cargo build --workspace --bins
 	@exec scripts/run-local "$$CARGO_TARGET_DIR/debug" $(PORT)
 
 test: tools-test ## every test, with load and fault counts shortened
+	@scripts/can-make-networks || true
 	cargo nextest run --workspace
 	cargo test --workspace --doc
+	@scripts/can-make-networks || true
 
 # `cargo deny check advisories` is left out: it fetches a database, and a check must pass or fail
 # on what is in the clone alone.
@@ -43,18 +51,32 @@ check: tools-check ## what a change must pass besides tests: directions, format,
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo deny check bans licenses sources
 
+networks: tools-test ## the tests that make networks of namespaces, and none may be skipped
+	GANTLINE_NO_SKIPS=1 $(NETWORKS)
+
 fmt: ## format the code
 	cargo fmt --all
 
 ##@ Longer runs
 
-bench: ## handshakes, sessions, terminals, and everything through a relay beside what is bare
+bench: bench-relay ## every benchmark: the cores, terminals, and all through a relay beside peers
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
-	cargo bench -p gantline-tests --bench through_relay
+	cargo bench -p gantline-node --bench viewers
 
-bars: ## the attack tests at full size
+# What is measured are the programs themselves. Peers that are not here are named and left out.
+bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--json or --markdown
+	cargo build --profile bench -p gantline-relay -p gantline-node --bins
+	$(THROUGH_RELAY) $(SECTIONS) $(TELL)
+
+bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R
+	@scripts/install-peers
+
+bars: tools-test ## the attack tests and the networks at full size
 	GANTLINE_TIER=bars $(HOSTILE)
+	cargo build --workspace --bins
+	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
+	GANTLINE_TIER=bars $(NETWORKS)
 
 soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60
 	GANTLINE_TIER=soak GANTLINE_SOAK_MINUTES=$(GANTLINE_SOAK_MINUTES) $(HOSTILE)

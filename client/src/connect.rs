@@ -212,7 +212,12 @@ impl WithPipe for OpenSession {
         let rng = &mut UnwrapErr(SysRng);
         let (handshake, hello) = DeviceHandshake::start(&self.key, &self.node, &self.psk, rng)
             .map_err(|_| PathError::NotProved)?;
-        writer.write_chunk(Bytes::copy_from_slice(&hello)).await.map_err(PathError::Broken)?;
+        match writer.write_chunk(Bytes::copy_from_slice(&hello)).await {
+            Ok(()) => {}
+            // A relay that refuses need not read this. Why it does, its answer says.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(PathError::Broken(error)),
+        }
         let mut s2 = [0; S2];
         // A node that knows no such device ends the pipe instead.
         reader.read_exact(&mut s2).await.map_err(|error| {

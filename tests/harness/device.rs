@@ -1,12 +1,18 @@
 //! A device of one scenario: it pairs with machines and reaches them, through the client library.
 
+use std::time::Duration;
+
 use gantline_client::{Client, Connection, Device, KnownMachine, Pairing, Path, path::PathError};
 use gantline_crypto::{StaticKey, pairing::CodeAttempts};
 use gantline_protocol::Role;
 use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
+use tokio::time::sleep;
 
-use crate::{TestNode, soon};
+use crate::{HostileRelay, TestNode, soon};
+
+/// After this nothing more is expected of a hostile relay.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// A device with a key of its own.
 #[derive(Debug, Clone)]
@@ -63,6 +69,28 @@ impl TestDevice {
         let attempts = &mut CodeAttempts::new(code.parse().expect("a code of eight digits"));
         let with = Pairing::Code { machine, attempts };
         soon("a pairing", self.client.pair(with, &Path::Relay(node.relay()), None)).await
+    }
+
+    /// As [`Self::try_pair`], through a hostile relay, which ends the pipes when nothing comes any
+    /// more: it could make the device wait until its patience ends.
+    ///
+    /// # Errors
+    /// [`PathError`].
+    pub async fn try_pair_under_attack(
+        &self,
+        node: &TestNode,
+        code: &str,
+        relay: &HostileRelay,
+    ) -> Result<KnownMachine, PathError> {
+        let pairing = self.try_pair(node, code);
+        tokio::pin!(pairing);
+        tokio::select! {
+            paired = &mut pairing => paired,
+            () = sleep(STANDSTILL) => {
+                relay.hang_up();
+                pairing.await
+            }
+        }
     }
 
     /// Reaches a machine through its relay.

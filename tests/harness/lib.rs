@@ -5,20 +5,30 @@
 // A harness fails a scenario by panicking, and says so on stderr.
 #![allow(clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+pub mod canary;
 pub mod device;
+pub mod hostile_relay;
 pub mod lossy;
+pub mod network;
 pub mod node;
 pub mod program;
 pub mod relay;
+pub mod typist;
 pub mod viewer;
+pub mod witness;
 
 use std::time::Duration;
 
+pub use canary::Canary;
 pub use device::TestDevice;
+pub use hostile_relay::HostileRelay;
 pub use lossy::LossyPipe;
+pub use network::Network;
 pub use node::TestNode;
 pub use relay::TestRelay;
+pub use typist::Typist;
 pub use viewer::TestViewer;
+pub use witness::Witness;
 
 /// Longer than anything in a scenario takes, shorter than a person's patience.
 pub const SOON: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     net::UdpSocket,
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -36,7 +37,14 @@ struct Weather {
     delay: AtomicU64,
     is_cut: AtomicBool,
     dropped: AtomicU64,
+    /// What passed, if that is kept.
+    record: Mutex<Option<Vec<u8>>>,
+    /// Times that the way was changed.
+    ways: watch::Sender<u64>,
 }
+
+/// Bytes that are kept of what passes; more are not.
+const RECORD: usize = 64 << 20;
 
 impl LossyPipe {
     /// A wire to `target`, perfect at first.
@@ -74,6 +82,23 @@ impl LossyPipe {
         self.weather.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
+    /// Keeps what passes from now on, both ways.
+    pub fn record(&self) {
+        *self.weather.record() = Some(Vec::new());
+    }
+
+    /// What has passed since then, datagram after datagram.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<u8> {
+        self.weather.record().clone().unwrap_or_default()
+    }
+
+    /// What a NAT does when it forgets: the target sees every dialler at another port from now on,
+    /// and what it sends to the old one is lost.
+    pub fn rebind(&self) {
+        self.weather.ways.send_modify(|ways| *ways += 1);
+    }
+
     /// How many datagrams were lost on purpose.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -82,6 +107,18 @@ impl LossyPipe {
 }
 
 impl Weather {
+    fn record(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, datagram: &[u8]) {
+        if let Some(record) = self.record().as_mut()
+            && record.len() + datagram.len() <= RECORD
+        {
+            record.extend_from_slice(datagram);
+        }
+    }
+
     /// When a datagram arrives; `None` when it never does.
     fn arrives(&self, dice: &mut u64) -> Option<Instant> {
         // xorshift64: even enough for losses, and the same in every run.
@@ -121,10 +158,8 @@ async fn serve(
     mut from_dialler: tokio::sync::mpsc::Receiver<Vec<u8>>,
     weather: Arc<Weather>,
 ) {
-    let Ok(back) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else { return };
-    if back.connect(target).await.is_err() {
-        return;
-    }
+    let mut ways = weather.ways.subscribe();
+    let Ok(mut back) = way_to(target).await else { return };
     let mut dice = 0x9e37_79b9_7f4a_7c15 ^ u64::from(dialler.port());
     let mut under_way: BinaryHeap<Reverse<(Instant, u64)>> = BinaryHeap::new();
     let mut datagrams: HashMap<u64, (bool, Vec<u8>)> = HashMap::new();
@@ -148,8 +183,13 @@ async fn serve(
                 arrived.push_back((false, buffer[..length].to_vec()));
             },
             () = due => {}
+            Ok(()) = ways.changed() => match way_to(target).await {
+                Ok(other) => back = other,
+                Err(_) => return,
+            },
         }
         while let Some(datagram) = arrived.pop_front() {
+            weather.hear(&datagram.1);
             if under_way.len() < CAPACITY
                 && let Some(at) = weather.arrives(&mut dice)
             {
@@ -171,4 +211,10 @@ async fn serve(
             }
         }
     }
+}
+
+async fn way_to(target: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    socket.connect(target).await?;
+    Ok(socket)
 }

@@ -62,7 +62,12 @@ impl TestNode {
         Self::launch_by(Carriers::Both, options, relay)
     }
 
-    fn launch_by(carriers: Carriers, options: &[&str], relay: Option<RelayAddress>) -> Self {
+    /// The same, by these carriers alone.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn launch_by(carriers: Carriers, options: &[&str], relay: Option<RelayAddress>) -> Self {
         let home = TempDir::new().expect("there is a temporary directory");
         let (program, _) = up(home.path(), carriers, options);
         Self { program, home, relay, carriers }

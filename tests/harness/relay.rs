@@ -1,6 +1,6 @@
 //! A relay of one scenario: the real program, on loopback, with state of its own.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use gantline_protocol::{RelayAddress, link::JoinLink};
 use serde_json::Value;
@@ -31,9 +31,18 @@ impl TestRelay {
     /// If it does not start.
     #[must_use]
     pub fn start_with(options: &[&str]) -> Self {
+        Self::listening_on("127.0.0.1:0", options)
+    }
+
+    /// Starts one on this address and port, with further options of `gantline-relay serve`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn listening_on(listen: &str, options: &[&str]) -> Self {
         let state = TempDir::new().expect("there is a temporary directory");
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
-        let (program, ready) = serve(&state, "127.0.0.1:0", &options);
+        let (program, ready) = serve(&state, listen, &options);
         let text = |field: &str| ready.get(field).and_then(Value::as_str).unwrap_or_default();
         let (listen, address) = (text("address").to_owned(), text("relay").parse());
         Self { program, state, listen, address: address.expect("an address"), options }
@@ -49,6 +58,12 @@ impl TestRelay {
     #[must_use]
     pub fn listen(&self) -> &str {
         &self.listen
+    }
+
+    /// The directory of all its state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.state.path().join("state")
     }
 
     /// The process.

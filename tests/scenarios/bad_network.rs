@@ -8,7 +8,10 @@
     clippy::indexing_slicing
 )]
 
-use std::{num::NonZeroU16, time::Duration};
+use std::{
+    num::NonZeroU16,
+    time::{Duration, Instant},
+};
 
 use gantline_client::{Path, connection::Request};
 use gantline_protocol::{Role, api::Agent};
@@ -68,4 +71,48 @@ async fn a_wire_that_is_cut_for_a_moment_costs_nothing() {
     to_relay.cut(false);
     let (_, is_answered) = soon("the answer", request).await.unwrap();
     assert!(is_answered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nat_that_forgets_in_mid_flood_costs_nothing_but_a_moment() {
+    const LINES: u32 = 2_000_000;
+    let relay = TestRelay::start();
+    // The node and the device are each behind a NAT of their own.
+    let node_nat = LossyPipe::to(relay.listen().parse().unwrap()).await;
+    let device_nat = LossyPipe::to(relay.listen().parse().unwrap()).await;
+    let mut link = relay.join_link();
+    link.relay.port = NonZeroU16::new(node_nat.address().port()).unwrap();
+    let node = TestNode::join(&link).await;
+    let device = TestDevice::new("laptop");
+    let machine = device.pair(&node, Role::Owner).await;
+    let mut through = relay.address().clone();
+    through.port = NonZeroU16::new(device_nat.address().port()).unwrap();
+    let connection = soon("a session", device.client().connect(&machine, &[Path::Relay(through)]))
+        .await
+        .unwrap();
+    let script = format!("stty -opost -echo; read go; seq 1 {LINES}; exec cat");
+    let request = Request::post("/v1/agents", &json!({ "argv": [script], "shell": true }));
+    let answer = connection.request(request.unwrap()).await.unwrap();
+    let agent: Agent = answer.json(1 << 20).await.unwrap();
+    let mut viewer = TestViewer::of(agent.agent_id);
+    viewer.from_the_beginning(agent.epoch.unwrap());
+    let mut terminal = viewer.attach(&connection).await.unwrap();
+    viewer.input(&mut terminal, b"go\r").await.unwrap();
+    for (length, nat) in [(3_000_000, &node_nat), (8_000_000, &device_nat)] {
+        viewer.until_length(&mut terminal, length).await.unwrap();
+        nat.rebind();
+        let since = Instant::now();
+        // More than was under way when the NAT forgot.
+        viewer.until_length(&mut terminal, length + 3_000_000).await.unwrap();
+        assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    }
+    let length = (1..=LINES).map(|line| line.to_string().len() + 1).sum();
+    viewer.until_length(&mut terminal, length).await.unwrap();
+    viewer.input(&mut terminal, b"once\r").await.unwrap();
+    viewer.until(&mut terminal, "once\n").await.unwrap();
+    assert_eq!(viewer.skipped(), 0);
+    let seen = String::from_utf8(viewer.seen.clone()).unwrap();
+    let numbers = seen.lines().filter_map(|line| line.parse::<u32>().ok());
+    assert!(numbers.eq(1..=LINES), "a line was lost or doubled");
+    assert_eq!(seen.matches("once").count(), 1, "a key was typed twice");
 }

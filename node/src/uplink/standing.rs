@@ -114,6 +114,9 @@ pub(super) fn hang_up(link: &RelayLink, why: &str) {
 async fn take_pipes(link: &RelayLink, door: &Door) -> Infallible {
     while let Ok((writer, reader)) = link.accept_pipe().await {
         door.admit(reader, writer);
+        // Many may have come at once: each is to show what it has brought before the next ones take
+        // its place for want of it.
+        tokio::task::yield_now().await;
     }
     std::future::pending().await
 }

@@ -19,16 +19,16 @@ const LINK_WINDOW: u32 = 8 << 20;
 /// When a link shows that it lives, and when it is given up.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// The longest silence of this end.
+    /// The longest silence of this end. Less than half of `dead_after`.
     pub keep_alive: Duration,
-    /// How long a silence of the other end ends the link.
+    /// By then a silent other end is given up; sooner if it left something unanswered.
     pub dead_after: Duration,
 }
 
 impl Default for Timing {
-    /// 10 s and 20 s.
+    /// 8 s and 20 s.
     fn default() -> Self {
-        Self { keep_alive: Duration::from_secs(10), dead_after: Duration::from_secs(20) }
+        Self { keep_alive: Duration::from_secs(8), dead_after: Duration::from_secs(20) }
     }
 }
 
@@ -38,7 +38,10 @@ impl Timing {
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(longest_towards(remote));
         let mut config = TransportConfig::default();
-        let dead_after = u64::try_from(self.dead_after.as_millis())
+        // The time begins anew with the first packet that wants an answer after those that had one
+        // (RFC 9000 section 10.1): with the sign of life, that is.
+        let idle = self.dead_after.saturating_sub(self.keep_alive);
+        let idle = u64::try_from(idle.as_millis())
             .ok()
             .and_then(|millis| VarInt::from_u64(millis).ok())
             .map(IdleTimeout::from);
@@ -46,7 +49,7 @@ impl Timing {
             .mtu_discovery_config(Some(discovery))
             .enable_segmentation_offload(offloads_segmentation())
             .keep_alive_interval(Some(self.keep_alive))
-            .max_idle_timeout(dead_after)
+            .max_idle_timeout(idle)
             .max_concurrent_bidi_streams(MAX_PIPES.into())
             .max_concurrent_uni_streams(0u32.into())
             .datagram_receive_buffer_size(None)

@@ -65,6 +65,13 @@ impl WebSocketDialer {
         Self { proxies: Arc::new(Proxies::from_env()), timing }
     }
 
+    /// The same dialler, with this `HTTPS_PROXY` and this `NO_PROXY` in the place of what the
+    /// environment says.
+    #[must_use]
+    pub fn through(&self, https_proxy: &str, no_proxy: &str) -> Self {
+        Self { proxies: Arc::new(Proxies::named(https_proxy, no_proxy)), timing: self.timing }
+    }
+
     pub(super) const fn timing(&self) -> Timing {
         self.timing
     }

@@ -13,7 +13,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -21,7 +21,7 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Handle,
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     Error, Message,
@@ -79,6 +79,7 @@ pub fn pipe(
         is_written: false,
         is_watched: true,
         reading: None,
+        writing: None,
         signs: keep_alive.map(Signs::new),
     };
     let shared = Arc::new(Mutex::new(shared));
@@ -189,6 +190,9 @@ struct Shared {
     is_watched: bool,
     /// Who waits for bytes.
     reading: Option<Waker>,
+    /// Who waits for room. The socket remembers only the last that asked it for room, and the one
+    /// who reads asks too, to send a ping.
+    writing: Option<Waker>,
     signs: Option<Signs>,
 }
 
@@ -202,8 +206,8 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 struct Signs {
     pings: Interval,
-    /// When the other end was asked for one and has given none since.
-    asked_at: Option<Instant>,
+    /// Runs out if the other end, which was asked for one, gives none.
+    silence: Option<Pin<Box<Sleep>>>,
     patience: Duration,
 }
 
@@ -212,7 +216,7 @@ impl Signs {
         let mut pings = interval(every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
-        Self { pings, asked_at: None, patience: dead_after.saturating_sub(every) }
+        Self { pings, silence: None, patience: dead_after.saturating_sub(every) }
     }
 }
 
@@ -256,7 +260,7 @@ impl Shared {
                 };
             };
             if let Some(signs) = &mut self.signs {
-                signs.asked_at = None;
+                signs.silence = None;
             }
             match message {
                 Some(Ok(Message::Binary(bytes))) => return Poll::Ready(Ok(bytes)),
@@ -275,9 +279,6 @@ impl Shared {
     fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(signs) = &mut self.signs else { return false };
         while signs.pings.poll_tick(cx).is_ready() {
-            if signs.asked_at.is_some_and(|at| at.elapsed() >= signs.patience) {
-                return true;
-            }
             let mut socket = Pin::new(&mut self.socket);
             if let Poll::Ready(Ok(())) = socket.as_mut().poll_ready(cx)
                 && socket.as_mut().start_send(Message::Ping(Bytes::new())).is_ok()
@@ -285,9 +286,12 @@ impl Shared {
                 // What can't leave now leaves with the next write, or with the next ping.
                 let _ = socket.poll_flush(cx);
             }
-            signs.asked_at.get_or_insert_with(Instant::now);
+            signs.silence.get_or_insert_with(|| Box::pin(sleep(signs.patience)));
+            if let Some(writing) = self.writing.take() {
+                writing.wake();
+            }
         }
-        false
+        signs.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready())
     }
 
     /// Sends one message, or what is left of those before.
@@ -299,11 +303,11 @@ impl Shared {
         if let Some(ending) = self.ending {
             return Poll::Ready(Err(broken(ending)));
         }
-        let socket = Pin::new(&mut self.socket);
-        Poll::Ready(ready!(Self::poll_socket(socket, cx, message)).map_err(|error| {
-            let ending = Ending::of(&error);
-            self.end(ending)
-        }))
+        let Poll::Ready(sent) = Self::poll_socket(Pin::new(&mut self.socket), cx, message) else {
+            self.writing = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(sent.map_err(|error| self.end(Ending::of(&error))))
     }
 
     fn poll_socket(
@@ -320,8 +324,8 @@ impl Shared {
 
     /// Notes why the pipe ended, the first time.
     fn end(&mut self, ending: Ending) -> io::Error {
-        if let Some(reading) = self.reading.take() {
-            reading.wake();
+        for waiting in [self.reading.take(), self.writing.take()].into_iter().flatten() {
+            waiting.wake();
         }
         broken(*self.ending.get_or_insert(ending))
     }
@@ -476,7 +480,11 @@ impl AsyncWrite for WebSocketWriter {
             return Poll::Ready(Err(broken(ending)));
         }
         let mut socket = Pin::new(&mut shared.socket);
-        let sent = match ready!(socket.as_mut().poll_ready(cx)) {
+        let Poll::Ready(room) = socket.as_mut().poll_ready(cx) else {
+            shared.writing = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let sent = match room {
             Ok(()) => socket.start_send(Message::Binary(Bytes::copy_from_slice(piece))),
             Err(error) => Err(error),
         };

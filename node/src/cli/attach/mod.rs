@@ -261,7 +261,14 @@ impl Attached<'_> {
                 }
                 Happened::Moved => {
                     self.client.follow_the_way();
-                    self.ask();
+                    match self.link {
+                        Link::Up { .. } => self.ask(),
+                        // There it may be back at once.
+                        Link::Down(_) => {
+                            self.backoff = Backoff::default();
+                            self.come_back();
+                        }
+                    }
                     (Vec::new(), true)
                 }
                 Happened::Unanswered => {
@@ -397,6 +404,10 @@ impl Attached<'_> {
         }
         self.viewer.lose(Instant::now());
         self.pulse = Pulse::default();
+        self.come_back();
+    }
+
+    fn come_back(&mut self) {
         self.link = Link::Down(Box::pin(wire::come_back(
             self.context.reach.clone(),
             self.client.clone(),

@@ -37,6 +37,8 @@ const WAITING: usize = 4096;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long one try to come back may take.
 const TRY: Duration = Duration::from_secs(15);
+/// A person looks at this terminal, so it is not left alone for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A conversation.
 #[derive(Debug)]
@@ -140,7 +142,7 @@ pub(super) async fn come_back(
     mut backoff: Backoff,
 ) -> Result<(Box<Wire>, Backoff), Failure> {
     loop {
-        sleep(backoff.fail(UnwrapErr(SysRng).next_u64())).await;
+        sleep(backoff.fail(UnwrapErr(SysRng).next_u64()).min(LONGEST_WAIT)).await;
         let attempt = async {
             let reached = match reach.open(&client, target.clone()).await {
                 Ok(reached) => reached,

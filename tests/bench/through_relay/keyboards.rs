@@ -1,0 +1,150 @@
+//! Keyboards at a terminal that gives back each key: attached to an agent, and at a bare terminal.
+
+use std::{
+    io::{Read, Write},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use gantline_client::{
+    Connection,
+    connection::Request,
+    terminal::{TerminalReceiver, TerminalSender},
+};
+use gantline_protocol::{
+    Offset, ViewerId,
+    api::{Agent, SpawnRequest},
+    terminal::{Attach, NodeMessage, TerminalSize, ViewerMessage, ViewerMode},
+};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use serde_json::json;
+use tokio::runtime::Handle;
+
+/// Says that it is there, then gives back each key.
+const ECHO: &str = "stty raw -echo; printf ready; exec cat";
+const READY: &[u8] = b"ready";
+/// The greatest answer of the API that is read, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+pub(crate) trait Keyboard {
+    /// Presses a key and waits for its echo.
+    fn press(&mut self) -> Result<Duration>;
+}
+
+/// Attached to an agent of a node.
+pub(crate) struct Attached {
+    sender: TerminalSender,
+    receiver: TerminalReceiver,
+    seq: u64,
+    runtime: Handle,
+    _connection: Connection,
+}
+
+impl Attached {
+    /// Starts an agent that echoes, and attaches to it.
+    pub(crate) fn start(connection: Connection, runtime: &Handle) -> Result<Self> {
+        runtime.block_on(async {
+            let wanted: SpawnRequest =
+                serde_json::from_value(json!({ "argv": ["sh", "-c", ECHO] }))?;
+            let agent = connection.request(Request::post("/v1/agents", &wanted)?).await?;
+            let agent: Agent = agent.json(MAX_ANSWER).await?;
+            let (mut sender, receiver) = connection.terminal(agent.agent_id).await?;
+            let attach = Attach {
+                viewer: ViewerId::from_bytes([7; 16]),
+                mode: ViewerMode::Drive,
+                size: TerminalSize::STANDARD,
+                position: None,
+            };
+            sender.send(&ViewerMessage::Attach(attach)).await?;
+            let runtime = runtime.clone();
+            let mut attached = Self { sender, receiver, seq: 0, runtime, _connection: connection };
+            let mut seen = Vec::new();
+            while !seen.ends_with(READY) {
+                attached.receive(&mut seen).await?;
+            }
+            Ok(attached)
+        })
+    }
+
+    /// Waits for messages; of output, what it is, and where it ends.
+    async fn receive(&mut self, seen: &mut Vec<u8>) -> Result<Option<Offset>> {
+        let mut end = None;
+        let goes_on = self
+            .receiver
+            .receive(|message| match message {
+                NodeMessage::Output { offset, bytes } => {
+                    seen.extend_from_slice(bytes);
+                    end = Some(Offset(offset.0 + bytes.len() as u64));
+                }
+                NodeMessage::Snapshot(snapshot) => seen.extend_from_slice(snapshot.bytes),
+                NodeMessage::Attached { .. }
+                | NodeMessage::Skipped { .. }
+                | NodeMessage::InputAck { .. }
+                | NodeMessage::Exited(_)
+                | NodeMessage::Size { .. }
+                | NodeMessage::Ignored(_) => {}
+            })
+            .await?;
+        ensure!(goes_on, "the agent has ended");
+        Ok(end)
+    }
+}
+
+impl Keyboard for Attached {
+    fn press(&mut self) -> Result<Duration> {
+        let runtime = self.runtime.clone();
+        runtime.block_on(async {
+            self.seq += 1;
+            let mut seen = Vec::new();
+            let began = Instant::now();
+            self.sender.send(&ViewerMessage::Input { seq: self.seq, bytes: b"x" }).await?;
+            let mut end = None;
+            while seen.is_empty() {
+                end = self.receive(&mut seen).await?.or(end);
+            }
+            let took = began.elapsed();
+            ensure!(seen == b"x", "the echo is {seen:?}");
+            if let Some(end) = end {
+                self.sender.send(&ViewerMessage::Ack(end)).await?;
+            }
+            Ok(took)
+        })
+    }
+}
+
+/// A terminal and nothing else.
+pub(crate) struct BareTerminal {
+    reader: Box<dyn Read + Send>,
+    writer: Box<dyn Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+}
+
+impl BareTerminal {
+    pub(crate) fn start() -> Result<Self> {
+        let pair = native_pty_system().openpty(PtySize::default())?;
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", ECHO]);
+        let child = pair.slave.spawn_command(command)?;
+        let mut reader = pair.master.try_clone_reader()?;
+        let writer = pair.master.take_writer()?;
+        reader.read_exact(&mut [0; READY.len()])?;
+        Ok(Self { reader, writer, child, _master: pair.master })
+    }
+}
+
+impl Keyboard for BareTerminal {
+    fn press(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        self.writer.write_all(b"x")?;
+        self.reader.read_exact(&mut [0])?;
+        Ok(began.elapsed())
+    }
+}
+
+impl Drop for BareTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
