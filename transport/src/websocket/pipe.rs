@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -442,6 +442,19 @@ impl PipeWriter for WebSocketWriter {
             self.send(Message::Binary(piece)).await?;
         }
         Ok(())
+    }
+
+    /// Several pieces are joined: what came in small datagrams would cost a message, a TLS record
+    /// and a system call each.
+    async fn write_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<()> {
+        if let [piece] = pieces {
+            return self.write_chunk(std::mem::take(piece)).await;
+        }
+        let mut joined = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+        for piece in pieces {
+            joined.extend_from_slice(&std::mem::take(piece));
+        }
+        self.write_chunk(joined.freeze()).await
     }
 
     /// A WebSocket is given up as a whole.
