@@ -70,6 +70,7 @@ async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
     let keys = start(agents, "stty raw -echo; echo; exec cat");
     let mut typist = Viewer::attach(&keys, Behaviour::Acknowledges, Some(0)).await;
     let baseline = typist.echo().await;
+    let truth = Digest::default().of(b"\n").of(&truth);
     let script = format!("stty -opost -echo; echo; read x; exec cat {}", file.display());
     let hub = start(agents, &script);
     let before = memory();
@@ -84,7 +85,6 @@ async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
     let began = Instant::now();
     let still = watching.pop().unwrap();
     let mut exact = 0;
-    let truth = Digest::default().of(&[b"\n", &*truth].concat());
     for viewer in watching {
         if viewer.end().await == truth {
             exact += 1;

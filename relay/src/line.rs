@@ -160,7 +160,7 @@ impl Binding {
 mod tests {
     use std::{net::Ipv4Addr, time::Duration};
 
-    use tokio::task::yield_now;
+    use tokio::{task::yield_now, time::timeout};
 
     use super::*;
 
@@ -177,7 +177,8 @@ mod tests {
         };
         let waiting = [ask(), ask()];
         yield_now().await;
-        assert_eq!(ask().await.unwrap(), Err(PipeReply::Busy));
+        let answer = timeout(Duration::from_secs(10), ask()).await.expect("it queues").unwrap();
+        assert_eq!(answer, Err(PipeReply::Busy));
         invites.next().await;
         let late = ask();
         for asked in waiting.into_iter().chain([late]) {

@@ -17,7 +17,7 @@ use gantline_transport::{
     quic::Timing,
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 /// Longer than anything here takes.
 pub const SOON: Duration = Duration::from_secs(20);

@@ -196,7 +196,17 @@ fn refused(relay: &RelayAddress, error: Error) -> DialError {
             }
             status => format!("it answers with status {status}"),
         },
-        error => error.to_string(),
+        error @ (Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Io(_)
+        | Error::Tls(_)
+        | Error::Capacity(_)
+        | Error::Protocol(_)
+        | Error::WriteBufferFull(_)
+        | Error::Utf8(_)
+        | Error::AttackAttempt
+        | Error::Url(_)
+        | Error::HttpFormat(_)) => error.to_string(),
     };
     DialError::Broken { relay, by: "TCP", reason }
 }

@@ -349,7 +349,15 @@ impl Ending {
                 tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
             )
             | Error::Io(_) => Self::Gone,
-            _ => Self::Illegal,
+            Error::Tls(_)
+            | Error::Capacity(_)
+            | Error::Protocol(_)
+            | Error::WriteBufferFull(_)
+            | Error::Utf8(_)
+            | Error::AttackAttempt
+            | Error::Url(_)
+            | Error::Http(_)
+            | Error::HttpFormat(_) => Self::Illegal,
         }
     }
 }
