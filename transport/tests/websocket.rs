@@ -70,6 +70,25 @@ async fn megabytes_arrive_whole_whatever_the_messages_were() {
 }
 
 #[tokio::test]
+async fn small_pieces_leave_together_and_arrive_whole() {
+    let ((mut writer, _reader), mut peer) = pipe_and_peer(1 << 20).await;
+    let sent: Bytes = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut pieces = [sent.slice(..1), Bytes::new(), sent.slice(1..1_400), sent.slice(1_400..)];
+    writer.write_chunks(&mut pieces).await.unwrap();
+    writer.write_chunks(&mut [Bytes::new(), Bytes::new()]).await.unwrap();
+    writer.write_chunks(&mut [Bytes::from_static(b"last")]).await.unwrap();
+    assert!(pieces.iter().all(Bytes::is_empty));
+    let mut messages = Vec::new();
+    for _ in 0..3 {
+        let message = timeout(SOON, peer.next()).await.unwrap().unwrap().unwrap();
+        messages.push(message.into_data());
+    }
+    assert_eq!(messages[0], sent[..MAX_MESSAGE]);
+    assert_eq!(messages[1], sent[MAX_MESSAGE..]);
+    assert_eq!(messages[2], "last", "nothing at all is no message, which would be the end");
+}
+
+#[tokio::test]
 async fn one_direction_goes_on_after_the_other_has_ended() {
     let ((mut a_writer, mut a_reader), (mut b_writer, mut b_reader)) = pipes().await;
     a_writer.write_all(b"question").await.unwrap();
