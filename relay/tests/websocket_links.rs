@@ -364,8 +364,7 @@ async fn a_relay_does_not_wait_for_nodes_that_do_not_come_when_it_stops() {
 #[tokio::test]
 async fn a_node_or_client_that_vanished_from_its_websocket_is_noticed() {
     let state = tempdir().unwrap();
-    let timing =
-        Timing { keep_alive: Duration::from_millis(300), dead_after: Duration::from_millis(600) };
+    let timing = Timing { keep_alive: Duration::from_secs(1), dead_after: Duration::from_secs(3) };
     let relay = Relay::start(Config { timing, ..config(state.path()) }).await.unwrap();
     let node = Node::join(&relay).await;
     let silent = Client::dial_by(&relay, Carriers::WebSocket).await;
@@ -389,5 +388,5 @@ async fn a_node_or_client_that_vanished_from_its_websocket_is_noticed() {
         }
     }
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(5), "noticed after {took:?}");
+    assert!(took < Duration::from_secs(10), "noticed after {took:?}");
 }
