@@ -62,6 +62,7 @@ fmt: ## format the code
 bench: bench-relay ## every benchmark: the cores, terminals, and all through a relay beside peers
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
+	cargo bench -p gantline-node --bench viewers
 
 # What is measured are the programs themselves. Peers that are not here are named and left out.
 bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--json or --markdown

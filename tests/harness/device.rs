@@ -76,7 +76,7 @@ impl TestDevice {
     ///
     /// # Errors
     /// [`PathError`].
-    pub async fn try_pair_patiently(
+    pub async fn try_pair_under_attack(
         &self,
         node: &TestNode,
         code: &str,

@@ -1,6 +1,6 @@
 //! Who is compared: a way from a client to something that answers, and the relay in its middle.
 
-use std::any::Any;
+use std::{any::Any, ops::Range};
 
 use anyhow::Result;
 
@@ -35,13 +35,13 @@ pub(crate) struct Relay {
     crowd: Crowd,
 }
 
-/// Starts so many idle agents more, and waits until the relay knows them.
-type Crowd = Box<dyn Fn(&Ground, usize) -> Result<Vec<Part>>>;
+/// Starts the idle agents with these numbers, and waits until the relay knows them.
+type Crowd = Box<dyn Fn(&Ground, Range<usize>) -> Result<Vec<Part>>>;
 
 impl Relay {
     pub(crate) fn new(
         pid: u32,
-        crowd: impl Fn(&Ground, usize) -> Result<Vec<Part>> + 'static,
+        crowd: impl Fn(&Ground, Range<usize>) -> Result<Vec<Part>> + 'static,
     ) -> Self {
         Self { pid, crowd: Box::new(crowd) }
     }
@@ -54,7 +54,7 @@ impl Relay {
         forget_peak_of(self.pid)
     }
 
-    pub(crate) fn crowd(&self, ground: &Ground, many: usize) -> Result<Vec<Part>> {
-        (self.crowd)(ground, many)
+    pub(crate) fn crowd(&self, ground: &Ground, which: Range<usize>) -> Result<Vec<Part>> {
+        (self.crowd)(ground, which)
     }
 }

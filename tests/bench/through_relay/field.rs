@@ -1,6 +1,6 @@
 //! Everyone who is compared, started side by side on this machine.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Range};
 
 use anyhow::{Context, Result};
 use gantline_tests::TestRelay;
@@ -22,8 +22,8 @@ pub(crate) const OURS_QUIC: &str = "Gantline, QUIC";
 pub(crate) const SPLICE_WEBSOCKET: &str = "bare splice, WebSocket";
 pub(crate) const OURS_WEBSOCKET: &str = "Gantline, WebSocket";
 
-/// Idle nodes or agents that are started to weigh one; fewer if `GANTLINE_BENCH_AGENTS` says so.
-pub(crate) const CROWD: usize = 100;
+/// Idle nodes or agents at most that are started to weigh one.
+pub(crate) const CROWD: usize = 150;
 
 /// Where everyone stands.
 pub(crate) struct Field {
@@ -136,8 +136,15 @@ impl Field {
         let way = Session::pair(&code, carrier.parse()?, self.runtime.handle())?;
         let homes = TempDir::new_in(scratch)?.keep();
         let logs = scratch.to_owned();
-        let crowd = move |_: &Ground, many: usize| {
-            let role = ["crowd", &homes.to_string_lossy(), &join, carrier, &many.to_string()];
+        let crowd = move |_: &Ground, which: Range<usize>| {
+            let role = [
+                "crowd",
+                &homes.to_string_lossy(),
+                &join,
+                carrier,
+                &format!("{}", which.start),
+                &format!("{}", which.end),
+            ];
             Ok(vec![Part::role(&role, &logs)?.0])
         };
         Ok(Contestant {

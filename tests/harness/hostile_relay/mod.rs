@@ -95,7 +95,7 @@ pub struct HostileRelay {
 struct Shared {
     scheme: Mutex<Scheme>,
     greeting: Mutex<Greeting>,
-    nodes: Mutex<HashMap<MachineId, NodeLink>>,
+    nodes: Mutex<HashMap<MachineId, Node>>,
     recorders: Mutex<Vec<Arc<Recorder>>>,
     /// How often a trick was carried out.
     strikes: AtomicUsize,
@@ -107,12 +107,11 @@ struct Shared {
     invited: Mutex<HashMap<Ticket, oneshot::Sender<Pipe>>>,
 }
 
-/// What a node is reached by, whatever carries it. The invitations keep its control stream.
+/// A node that is linked. Its control stream stands for as long as somebody could ask for pipes.
 #[derive(Debug, Clone)]
-enum NodeLink {
-    Quic(QuicLink, #[expect(dead_code, reason = "kept")] mpsc::Sender<Ticket>),
-    /// By an invitation, which the node answers with a WebSocket of its own.
-    WebSocket(mpsc::Sender<Ticket>),
+struct Node {
+    line: Line,
+    invite: mpsc::Sender<Ticket>,
 }
 
 /// What a stream came by.
@@ -266,8 +265,8 @@ impl HostileRelay {
 
     /// Ends the links of all nodes; they dial again.
     pub fn hang_up_on_nodes(&self) {
-        for (_, link) in lock(&self.shared.nodes).drain() {
-            if let NodeLink::Quic(link, _) = link {
+        for (_, node) in lock(&self.shared.nodes).drain() {
+            if let Line::Quic(link) = node.line {
                 link.close(0, "");
             }
         }
@@ -284,19 +283,20 @@ impl HostileRelay {
 
 impl Shared {
     async fn open(&self, machine: MachineId) -> io::Result<Pipe> {
-        let link = lock(&self.nodes).get(&machine).cloned();
-        match link.ok_or(io::ErrorKind::NotFound)? {
-            NodeLink::Quic(link, _) => {
+        let node = lock(&self.nodes).get(&machine).cloned();
+        let node = node.ok_or(io::ErrorKind::NotFound)?;
+        match node.line {
+            Line::Quic(link) => {
                 let (writer, reader) = link.open_pipe().await.map_err(io::Error::other)?;
                 Ok(Pipe::new(reader, writer))
             }
-            NodeLink::WebSocket(invite) => {
+            Line::WebSocket(_) => {
                 let mut ticket = [0; 16];
                 getrandom::fill(&mut ticket)?;
                 let ticket = Ticket::from_bytes(ticket);
                 let (waiting, answer) = oneshot::channel();
                 lock(&self.invited).insert(ticket, waiting);
-                invite.send(ticket).await.map_err(io::Error::other)?;
+                node.invite.send(ticket).await.map_err(io::Error::other)?;
                 answer.await.map_err(io::Error::other)
             }
         }
@@ -352,11 +352,7 @@ async fn stream(
         };
         if let Some(node) = admission::admit(&exporter, reader, writer, greeting).await? {
             let (invite, invites) = mpsc::channel(INVITATIONS);
-            let link = match line {
-                Line::Quic(link) => NodeLink::Quic(link, invite),
-                Line::WebSocket(_) => NodeLink::WebSocket(invite),
-            };
-            lock(&shared.nodes).insert(node.machine, link);
+            lock(&shared.nodes).insert(node.machine, Node { line, invite });
             node.keep(invites).await?;
         }
         return Ok(());

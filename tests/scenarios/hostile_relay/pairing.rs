@@ -104,7 +104,7 @@ async fn no_message_of_a_pairing_can_be_bent_replaced_or_cut_short(relay: Hostil
         let before = relay.strikes();
         relay.will(Scheme::Play(direction, trick.clone()));
         let phone = TestDevice::by(relay.carriers(), "phone");
-        let paired = phone.try_pair_patiently(&witness.node, &code, &relay).await;
+        let paired = phone.try_pair_under_attack(&witness.node, &code, &relay).await;
         assert!(relay.strikes() > before, "{direction:?} {trick:?} was not played");
         assert!(paired.is_err(), "{direction:?} {trick:?} passed unnoticed");
     }
@@ -127,8 +127,8 @@ async fn two_pairings_spliced_into_each_other_both_fail(relay: HostileRelay) {
         let (phone, tablet) =
             (TestDevice::by(relay.carriers(), "phone"), TestDevice::by(relay.carriers(), "tablet"));
         let (one, other) = tokio::join!(
-            phone.try_pair_patiently(&witness.node, &code, &relay),
-            tablet.try_pair_patiently(&witness.node, &code, &relay)
+            phone.try_pair_under_attack(&witness.node, &code, &relay),
+            tablet.try_pair_under_attack(&witness.node, &code, &relay)
         );
         assert!(relay.strikes() > before, "nothing was crossed after {after} messages");
         assert!(one.is_err() && other.is_err(), "{after}: {one:?}, {other:?}");

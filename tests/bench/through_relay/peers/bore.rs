@@ -29,8 +29,8 @@ pub(super) fn start(ground: &Ground) -> Result<Contestant> {
     let agent = agent(ground, tunnel)?;
     Ok(Contestant {
         way: Box::new(Tcp { address: tunnel }),
-        relay: Some(Relay::new(server.pid(), |ground, many| {
-            (0..many).map(|_| self::agent(ground, free_port()?)).collect()
+        relay: Some(Relay::new(server.pid(), |ground, which| {
+            which.map(|_| self::agent(ground, free_port()?)).collect()
         })),
         _keeps: vec![Box::new(server), Box::new(agent)],
     })

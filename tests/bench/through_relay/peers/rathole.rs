@@ -98,10 +98,11 @@ fn start(ground: &Ground, kind: &'static str, transport: &Transport) -> Result<C
     let others: Vec<_> = tunnels.collect();
     Ok(Contestant {
         way: Box::new(Tcp { address: first.1 }),
-        relay: Some(Relay::new(relay.pid(), move |ground, many| {
+        relay: Some(Relay::new(relay.pid(), move |ground, which| {
             others
                 .iter()
-                .take(many)
+                .take(which.end)
+                .skip(which.start)
                 .map(|other| self::agent(ground, kind, &client, *other))
                 .collect()
         })),

@@ -74,8 +74,8 @@ fn start(ground: &Ground, name: &str, options: &'static [&'static str]) -> Resul
     let agent = client.forward(ground, tunnel)?;
     Ok(Contestant {
         way: Box::new(Tcp { address: tunnel }),
-        relay: Some(Relay::new(relay.pid(), move |ground, many| {
-            (0..many).map(|_| client.forward(ground, free_port()?)).collect()
+        relay: Some(Relay::new(relay.pid(), move |ground, which| {
+            which.map(|_| client.forward(ground, free_port()?)).collect()
         })),
         _keeps: vec![Box::new(relay), Box::new(agent)],
     })

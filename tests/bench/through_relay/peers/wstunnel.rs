@@ -28,8 +28,8 @@ fn start(ground: &Ground, scheme: &str) -> Result<Contestant> {
     let agent = agent(ground, &server, tunnel)?;
     Ok(Contestant {
         way: Box::new(Tcp { address: tunnel }),
-        relay: Some(Relay::new(relay.pid(), move |ground, many| {
-            (0..many).map(|_| self::agent(ground, &server, free_port()?)).collect()
+        relay: Some(Relay::new(relay.pid(), move |ground, which| {
+            which.map(|_| self::agent(ground, &server, free_port()?)).collect()
         })),
         _keeps: vec![Box::new(relay), Box::new(agent)],
     })

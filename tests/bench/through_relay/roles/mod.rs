@@ -24,12 +24,11 @@ fn start(role: &str, arguments: &[String]) -> Result<()> {
     let runtime = runtime()?;
     match role {
         "node" => runtime.block_on(node::node(Path::new(argument(0)?), argument(1)?, argument(2)?)),
-        "crowd" => runtime.block_on(node::crowd(
-            Path::new(argument(0)?),
-            argument(1)?,
-            argument(2)?,
-            argument(3)?,
-        )),
+        "crowd" => {
+            let which = argument(3)?.parse()?..argument(4)?.parse()?;
+            let homes = Path::new(argument(0)?);
+            runtime.block_on(node::crowd(homes, argument(1)?, argument(2)?, which))
+        }
         "service" => service::service(),
         "splice" => match argument(0)? {
             "quic" => runtime.block_on(quic::splice()),

@@ -1,7 +1,7 @@
 //! Everything of a node but its API, for which stand sinks and sources; and a crowd of nodes that
 //! only hold their links.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use anyhow::Result;
 use axum::{
@@ -38,17 +38,22 @@ pub(crate) async fn node(home: &Path, join: &str, carrier: &str) -> Result<()> {
     ready(&format!("{code} {}", node.address)).await
 }
 
-/// So many nodes with a link each, of one process.
-pub(crate) async fn crowd(homes: &Path, join: &str, carrier: &str, many: &str) -> Result<()> {
+/// Nodes with a link each, all of one process.
+pub(crate) async fn crowd(
+    homes: &Path,
+    join: &str,
+    carrier: &str,
+    which: Range<usize>,
+) -> Result<()> {
     let (join, carriers) = (join.parse()?, carrier.parse()?);
     let mut nodes = Vec::new();
-    for number in 0..many.parse()? {
+    for number in which {
         nodes.push(Node::start(&homes.join(format!("{number}")), &join, carriers, Router::new())?);
     }
     for node in &nodes {
         node.linked().await?;
     }
-    ready(many).await
+    ready("linked").await
 }
 
 struct Node {

@@ -1,6 +1,6 @@
 //! What a relay weighs: with one agent, under sixteen floods, and for each idle agent more.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -59,13 +59,18 @@ fn flood(contestant: &mut Contestant, rows: &mut Rows, who: &str) -> Result<()> 
     Ok(())
 }
 
-/// KiB for each of so many agents more.
+/// KiB for each of the later two thirds of a crowd: what the first agents make a relay set aside once
+/// is not theirs.
 fn crowd(contestant: &mut Contestant, field: &Field, agents: usize) -> Result<Option<f64>> {
     let Some(relay) = &contestant.relay else { return Ok(None) };
-    let before = relay.weight()?.private;
-    let crowd = relay.crowd(&field.ground()?, agents).context("a crowd of agents")?;
-    nap(SETTLED);
-    let more = relay.weight()?.private - before;
-    drop(crowd);
-    Ok(Some(more / agents as f64))
+    let ground = field.ground()?;
+    let weight_with = |which: Range<usize>| {
+        let crowd = relay.crowd(&ground, which).context("a crowd of agents")?;
+        nap(SETTLED);
+        Ok::<_, anyhow::Error>((relay.weight()?.private, crowd))
+    };
+    let first = agents / 3;
+    let (before, _first) = weight_with(0..first)?;
+    let (after, _later) = weight_with(first..agents)?;
+    Ok(Some((after - before) / (agents - first) as f64))
 }
