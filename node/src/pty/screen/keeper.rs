@@ -9,8 +9,7 @@ use gantline_protocol::{
     terminal::{Position, TerminalSize},
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
-    task::spawn_blocking,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
@@ -23,6 +22,7 @@ use super::{
     query::{self, Query},
     replay,
     scan::{Part, Scanner},
+    thread,
 };
 use crate::pty::{
     host::Host,
@@ -50,9 +50,6 @@ const KEPT: Duration = Duration::from_secs(5);
 const HANDED: u64 = 512 * 1024;
 /// What is drawn where it is asked for, in bytes; more goes to a thread for it.
 const BRIEF: usize = 4096;
-
-/// Parsers that draw at a time, in the whole node: each takes a processor and many megabytes.
-static DRAWING: Semaphore = Semaphore::const_new(1);
 
 pub(super) struct Keeper {
     host: Host,
@@ -221,7 +218,7 @@ impl Keeper {
                 let shot = Shot { position, size: kept.size, screen: kept.screen.clone() };
                 self.shot = Some(shot.clone());
                 if self.may_let_go() {
-                    self.let_go(kept);
+                    self.let_go(kept).await;
                 }
                 shot
             }
@@ -265,7 +262,7 @@ impl Keeper {
     }
 
     /// The parser is not needed any more; this is what it shows.
-    fn let_go(&mut self, kept: Checkpoint) {
+    async fn let_go(&mut self, kept: Checkpoint) {
         if kept.position.0 >= self.handed.0 + HANDED
             && let Some(state) = kept.encode()
         {
@@ -274,10 +271,11 @@ impl Keeper {
             self.host.checkpoint(kept.position, &state);
         }
         if let Drawn::Live(parser) = std::mem::replace(&mut self.drawn, Drawn::Kept(kept)) {
-            spawn_blocking(move || {
+            thread::run(move || {
                 drop(parser);
                 memory::give_back();
-            });
+            })
+            .await;
         }
     }
 
@@ -286,7 +284,7 @@ impl Keeper {
         self.draw_until(self.seen).await;
         if self.may_let_go() {
             match self.checkpoint() {
-                Ok(kept) => self.let_go(kept),
+                Ok(kept) => self.let_go(kept).await,
                 Err(failed) => self.fail(failed),
             }
         }
@@ -363,15 +361,8 @@ impl Keeper {
                 None => parser,
             })
         };
-        let outcome = if is_brief {
-            work()
-        } else {
-            let permit = DRAWING.acquire().await;
-            let outcome = spawn_blocking(work).await;
-            drop(permit);
-            // It does not panic, and when the runtime ends nobody waits any more.
-            outcome.unwrap_or(Err(Failed))
-        };
+        let outcome =
+            if is_brief { work() } else { thread::run(work).await.unwrap_or(Err(Failed)) };
         match outcome {
             Ok(parser) => {
                 self.drawn = Drawn::Live(parser);

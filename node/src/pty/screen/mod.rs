@@ -17,6 +17,7 @@ mod query;
 mod replay;
 mod scan;
 mod skim;
+mod thread;
 
 use bytes::Bytes;
 use gantline_protocol::terminal::{Position, TerminalSize};

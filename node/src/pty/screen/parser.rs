@@ -20,6 +20,9 @@ pub const SCROLLBACK: u16 = 1000;
 const SCROLLBACK_CELLS: usize = 256 * 1024;
 /// Text that waits for a place to cut at, in bytes. When there is more, it is cut anywhere.
 const MAX_HELD: usize = 64 * 1024;
+/// What is drawn ahead of time at once, in bytes, so that whoever waits for another screen has its
+/// turn soon.
+const BRIEF: usize = 64 * 1024;
 /// A link is at most so long, in bytes: every cell of it has a copy.
 const MAX_LINK: usize = 512;
 
@@ -100,7 +103,7 @@ impl Parser {
     /// [`Failed`]; the parser is of no use then.
     pub(super) fn pass_over(&mut self, bytes: &[u8]) -> Result<(), Failed> {
         if self.skim(bytes)? == 0 {
-            self.draw(bytes, Text::Drawn)?;
+            self.draw(bytes.get(..BRIEF).unwrap_or(bytes), Text::Drawn)?;
         }
         Ok(())
     }
