@@ -62,6 +62,7 @@ fmt: ## format the code
 bench: bench-relay ## every benchmark: the cores, terminals, and all through a relay beside peers
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
+	cargo bench -p gantline-node --bench viewers
 
 # What is measured are the programs themselves. Peers that are not here are named and left out.
 bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--json or --markdown
@@ -75,7 +76,7 @@ bars: tools-test ## the attack tests and the networks at full size
 	GANTLINE_TIER=bars $(HOSTILE)
 	cargo build --workspace --bins
 	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
-	GANTLINE_TIER=bars $(NETWORKS)
+	GANTLINE_TIER=bars GANTLINE_NO_SKIPS=1 $(NETWORKS)
 
 soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60
 	GANTLINE_TIER=soak GANTLINE_SOAK_MINUTES=$(GANTLINE_SOAK_MINUTES) $(HOSTILE)

@@ -40,7 +40,7 @@ impl Late {
                 assert_eq!(position.offset.0, viewer.begins);
                 screen.extend_from_slice(bytes);
                 let (position, size) = (position.offset, *size);
-                shown = Some(Checkpoint { position, size, screen: screen.clone() });
+                shown = Some(Checkpoint { position, size, screen: screen.clone().into() });
                 *last
             })
             .await;
@@ -58,7 +58,7 @@ impl Late {
 /// What a terminal shows after a character that ends all that waits.
 fn finished(mut parser: Parser) -> Vec<u8> {
     parser.feed(b"\x1b[m").unwrap();
-    parser.checkpoint().unwrap().screen
+    parser.checkpoint().unwrap().screen.to_vec()
 }
 
 /// What a terminal shows that was there from the start.

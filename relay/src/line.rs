@@ -155,3 +155,36 @@ impl Binding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, time::Duration};
+
+    use tokio::{task::yield_now, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_takes_no_more_invitations_is_busy_and_bears_no_queue() {
+        let limits =
+            Limits { invitations: 2, invitation: Duration::from_millis(300), ..Limits::default() };
+        let tickets = Tickets::default();
+        let address = Ipv4Addr::LOCALHOST.into();
+        let (line, mut invites) = Line::websocket(address, None, tickets, &limits);
+        let ask = || {
+            let (line, limits) = (line.clone(), limits.clone());
+            tokio::spawn(async move { line.open_pipe(&limits).await.map(drop) })
+        };
+        let waiting = [ask(), ask()];
+        yield_now().await;
+        let answer = timeout(Duration::from_secs(10), ask()).await.expect("it queues").unwrap();
+        assert_eq!(answer, Err(PipeReply::Busy));
+        invites.next().await;
+        let late = ask();
+        for asked in waiting.into_iter().chain([late]) {
+            assert_eq!(asked.await.unwrap(), Err(PipeReply::Offline), "it never came");
+        }
+        drop(invites);
+        assert_eq!(ask().await.unwrap(), Err(PipeReply::Offline), "it is gone");
+    }
+}

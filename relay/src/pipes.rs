@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use gantline_protocol::{MachineId, link::PipeReply};
 use gantline_transport::{PipeReader, PipeWriter};
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{io::AsyncWriteExt, select, time::timeout};
 
 use crate::{
     exchange::{Exchange, PipePlace},
@@ -29,7 +29,11 @@ pub(crate) async fn reach(
     machine: MachineId,
 ) -> Result<Reached, PipeReply> {
     let (place, node) = exchange.pipe(address, machine)?;
-    let node = node.line.open_pipe(&exchange.config.limits).await?;
+    let node = select! {
+        opened = node.line.open_pipe(&exchange.config.limits) => opened?,
+        // A node that was invited has longer than the relay.
+        () = exchange.ending.cancelled() => return Err(PipeReply::Busy),
+    };
     Ok(Reached { place, node })
 }
 

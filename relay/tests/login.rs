@@ -240,7 +240,10 @@ async fn too_many_logins_are_refused_before_they_cost_anything() {
         match Node::join_as(&relay, &key(), Some(&token), None).await {
             Outcome::Welcome(..) => welcome += 1,
             Outcome::Refused(LinkReply::Rate) => break,
-            other @ (Outcome::Refused(_) | Outcome::Denied(_) | Outcome::Ended) => {
+            other @ (Outcome::Refused(_)
+            | Outcome::Denied(_)
+            | Outcome::Unbound
+            | Outcome::Ended) => {
                 panic!("{other:?}")
             }
         }

@@ -17,10 +17,7 @@ use std::{io, time::Duration};
 use bytes::Bytes;
 use gantline_protocol::{MachineId, link::PipeReply};
 use gantline_relay::{Limits, Relay, limits::Rate};
-use gantline_transport::{
-    Link, PipeReader, PipeWriter,
-    quic::{QuicReader, QuicWriter},
-};
+use gantline_transport::{Link, PipeReader, PipeWriter, RelayReader, RelayWriter};
 use support::{Client, Node, config, dial, joined, relay, soon};
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -177,7 +174,7 @@ fn pattern(at: usize) -> u8 {
     (at % 65_521) as u8 ^ ((at % 65_521) >> 8) as u8
 }
 
-async fn send(mut writer: QuicWriter, length: usize) {
+async fn send(mut writer: RelayWriter, length: usize) {
     let bytes: Bytes = (0..length).map(pattern).collect();
     for at in (0..length).step_by(100_000) {
         writer.write_chunk(bytes.slice(at..length.min(at + 100_000))).await.unwrap();
@@ -185,7 +182,7 @@ async fn send(mut writer: QuicWriter, length: usize) {
     writer.shutdown().await.unwrap();
 }
 
-async fn check(mut reader: QuicReader, length: usize) {
+async fn check(mut reader: RelayReader, length: usize) {
     let mut at = 0;
     while let Some(bytes) = soon(reader.read_chunk(1 << 20)).await.unwrap() {
         assert!(bytes.iter().zip(at..).all(|(byte, at)| *byte == pattern(at)), "near {at}");

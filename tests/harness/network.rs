@@ -43,6 +43,15 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wire(u8);
 
+/// A direction on a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// What the place sends.
+    From,
+    /// What is sent to the place.
+    To,
+}
+
 /// The wire of the relay.
 pub const RELAY: Wire = Wire(1);
 /// The wire of the node at first, and another one that it may change to.
@@ -121,10 +130,18 @@ impl Network {
 
     /// Drops, or passes on again, everything on a wire: nobody is told.
     pub fn cut(&self, wire: Wire, is_cut: bool) {
+        self.cut_one_way(wire, Way::From, is_cut);
+        self.cut_one_way(wire, Way::To, is_cut);
+    }
+
+    /// The same, for what comes from the place on this wire or for what goes there.
+    pub fn cut_one_way(&self, wire: Wire, way: Way, is_cut: bool) {
         let (what, flag) = (if is_cut { "add" } else { "del" }, self.flag());
-        let subnet = format!("{}/{}", self.address_of(wire, 0), self.prefix());
-        self.router.ip(&format!("{flag} rule {what} priority 5 iif router{} blackhole", wire.0));
-        self.router.ip(&format!("{flag} rule {what} priority 6 to {subnet} blackhole"));
+        let packets = match way {
+            Way::From => format!("priority 5 iif router{}", wire.0),
+            Way::To => format!("priority 6 to {}/{}", self.address_of(wire, 0), self.prefix()),
+        };
+        self.router.ip(&format!("{flag} rule {what} {packets} blackhole"));
     }
 
     /// No datagram gets anywhere from now on.

@@ -19,7 +19,7 @@ use std::{
 use gantline_protocol::api::{Carrier, LinkState, Status};
 use gantline_tests::{
     Network, TestNode, TestRelay, Typist,
-    network::{CLIENT, Family, Forbidden, NODE, RELAY},
+    network::{CLIENT, Family, Forbidden, NODE, RELAY, Way},
     node::gantline,
     soon,
 };
@@ -262,6 +262,8 @@ fn switches_networks(traveller: Traveller, carriers: Carriers) {
             "--attach",
             "--on",
             "box",
+            "--name",
+            "echo",
             "--",
             "sh",
             "-c",
@@ -275,19 +277,27 @@ fn switches_networks(traveller: Traveller, carriers: Carriers) {
         let mut typed = String::new();
         let mut slowest = Duration::ZERO;
         for round in 0..30 {
-            if round == 10 {
-                let network = &site.network;
-                let (place, [old, new]) = match traveller {
-                    Traveller::Node => (&network.node, NODE),
-                    Traveller::Client => (&network.client, CLIENT),
-                };
-                network.unplug(place, old);
-                network.plug(place, new);
-            }
             let word = format!("{round}.{round} ");
             typed.push_str(&word);
-            let since = Instant::now();
-            echo.types(&word);
+            let mut since = Instant::now();
+            if round == 10 {
+                let network = &site.network;
+                let (place, [old, new], answers) = match traveller {
+                    Traveller::Node => (&network.node, NODE, Way::From),
+                    Traveller::Client => (&network.client, CLIENT, Way::To),
+                };
+                // A key that was applied, but whose echo and answer the old network swallows.
+                network.cut_one_way(old, answers, true);
+                echo.types(&word);
+                let applied =
+                    async { while !told(&mut site.at_node(&["logs", "echo"])).contains(&word) {} };
+                soon("the key on the other machine", applied).await;
+                network.unplug(place, old);
+                network.plug(place, new);
+                since = Instant::now();
+            } else {
+                echo.types(&word);
+            }
             echo.until(&word).await;
             slowest = slowest.max(since.elapsed());
         }

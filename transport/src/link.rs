@@ -99,7 +99,7 @@ pub trait PipeWriter: AsyncWrite + Unpin + Send + 'static {
     /// [`io::ErrorKind::NotConnected`] when the link has ended.
     fn write_chunk(&mut self, bytes: Bytes) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Writes all of `pieces`, one after the other, without copying them, and leaves them empty.
+    /// Writes all of `pieces`, one after the other, and leaves them empty.
     ///
     /// # Errors
     /// As [`Self::write_chunk`].

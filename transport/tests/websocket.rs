@@ -15,7 +15,8 @@ use gantline_transport::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -66,6 +67,25 @@ async fn megabytes_arrive_whole_whatever_the_messages_were() {
     }
     assert!(received == expected);
     drop(sending.await.unwrap());
+}
+
+#[tokio::test]
+async fn small_pieces_leave_together_and_arrive_whole() {
+    let ((mut writer, _reader), mut peer) = pipe_and_peer(1 << 20).await;
+    let sent: Bytes = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut pieces = [sent.slice(..1), Bytes::new(), sent.slice(1..1_400), sent.slice(1_400..)];
+    writer.write_chunks(&mut pieces).await.unwrap();
+    writer.write_chunks(&mut [Bytes::new(), Bytes::new()]).await.unwrap();
+    writer.write_chunks(&mut [Bytes::from_static(b"last")]).await.unwrap();
+    assert!(pieces.iter().all(Bytes::is_empty));
+    let mut messages = Vec::new();
+    for _ in 0..3 {
+        let message = timeout(SOON, peer.next()).await.unwrap().unwrap().unwrap();
+        messages.push(message.into_data());
+    }
+    assert_eq!(messages[0], sent[..MAX_MESSAGE]);
+    assert_eq!(messages[1], sent[MAX_MESSAGE..]);
+    assert_eq!(messages[2], "last", "nothing at all is no message, which would be the end");
 }
 
 #[tokio::test]
@@ -171,6 +191,63 @@ async fn a_peer_that_answers_pings_is_kept_although_it_says_nothing() {
     let (_theirs, mut answers) = pipe(socket(right, Role::Server).await);
     let quiet = async { tokio::join!(reader.read_chunk(100), answers.read_chunk(100)) };
     assert!(timeout(20 * every, quiet).await.is_err(), "it was given up");
+}
+
+#[tokio::test]
+async fn a_peer_that_vanished_is_given_up_when_it_was_promised_and_no_later() {
+    let (every, dead_after) = (Duration::from_millis(700), Duration::from_millis(1_400));
+    let mut silences = JoinSet::new();
+    for _ in 0..8 {
+        silences.spawn(async move {
+            let (left, _right) = duplex(64 * 1024);
+            let keep_alive = KeepAlive { every, dead_after };
+            let socket = socket(left, Role::Client).await;
+            let (_, _writer, mut reader) = websocket::pipe(socket, Some(keep_alive));
+            let began = Instant::now();
+            reader.read_chunk(100).await.unwrap_err();
+            began.elapsed()
+        });
+    }
+    for took in silences.join_all().await {
+        assert!(took >= dead_after && took < dead_after + every, "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ping_that_finds_no_room_leaves_the_writer_in_the_other_task_its_wake_up() {
+    let (left, right) = duplex(1024);
+    let every = Duration::from_millis(100);
+    let keep_alive = KeepAlive { every, dead_after: 2 * SOON };
+    let (_, mut writer, mut reader) =
+        websocket::pipe(socket(left, Role::Client).await, Some(keep_alive));
+    let reading = tokio::spawn(async move { reader.read_chunk(100).await });
+    let sent = Bytes::from(vec![7; 32 * 1024]);
+    let chunk = sent.clone();
+    let writing = tokio::spawn(async move {
+        writer.write_chunk(chunk).await.unwrap();
+        writer
+    });
+    // The wire is full, and pings are due meanwhile.
+    sleep(4 * every).await;
+    let (_theirs, mut arrived) = pipe(socket(right, Role::Server).await);
+    let mut received = vec![0; sent.len()];
+    timeout(SOON, arrived.read_exact(&mut received)).await.expect("nobody writes").unwrap();
+    assert!(received == sent);
+    let writer = timeout(SOON, writing).await.expect("nobody woke the writer").unwrap();
+    reading.abort();
+    drop(writer);
+}
+
+#[tokio::test]
+async fn a_writer_without_room_learns_that_its_peer_has_vanished() {
+    let (left, _right) = duplex(1024);
+    let every = Duration::from_millis(100);
+    let keep_alive = KeepAlive { every, dead_after: 2 * every };
+    let (_, mut writer, mut reader) =
+        websocket::pipe(socket(left, Role::Client).await, Some(keep_alive));
+    let writing = tokio::spawn(async move { writer.write_chunk(vec![7; 32 * 1024].into()).await });
+    reader.read_chunk(100).await.unwrap_err();
+    timeout(SOON, writing).await.expect("nobody woke the writer").unwrap().unwrap_err();
 }
 
 #[tokio::test]

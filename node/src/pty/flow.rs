@@ -221,11 +221,11 @@ mod tests {
                         let upto = Offset(end.0.min(from + MAX_PAYLOAD as u64));
                         self.flow.sent(upto, self.now);
                         self.most_under_way = self.most_under_way.max(upto.0 - self.flow.acked.0);
-                        if self.pace > 0 {
-                            let takes =
-                                Duration::from_nanos((upto.0 - from) * 1_000_000_000 / self.pace);
-                            self.shown_until =
-                                self.shown_until.max(self.now + self.latency) + takes;
+                        let nanos = (upto.0 - from) * 1_000_000_000;
+                        // One that stands still shows nothing.
+                        if let Some(nanos) = nanos.checked_div(self.pace) {
+                            let begins = self.shown_until.max(self.now + self.latency);
+                            self.shown_until = begins + Duration::from_nanos(nanos);
                             self.acks.push_back((upto, self.shown_until + self.latency));
                         }
                     }

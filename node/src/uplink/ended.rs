@@ -191,3 +191,130 @@ pub(super) fn random() -> u64 {
 fn fraction(random: u64) -> f64 {
     f64::from((random >> 32) as u32) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use gantline_protocol::link::Denied;
+
+    use super::*;
+
+    /// What a link's end leads to when the links before had not failed.
+    fn judged(ended: Ended) -> Verdict {
+        let (mut backoff, mut clashes) = (Backoff::default(), Clashes::default());
+        ended.judge(&mut backoff, &mut clashes, || false).expect("there is no better link")
+    }
+
+    fn denied(reason: DenialReason, retry_after_ms: Option<u32>) -> Ended {
+        LoginFailed::Denied(Denied { reason, message: String::new(), retry_after_ms }).into()
+    }
+
+    fn relay() -> gantline_protocol::RelayAddress {
+        let port = std::num::NonZeroU16::MIN;
+        let host = "relay.test".parse().expect("it is a name");
+        gantline_protocol::RelayAddress { host, port, pin: None }
+    }
+
+    fn seconds(range: RangeInclusive<f64>) -> RangeInclusive<Duration> {
+        Duration::from_secs_f64(*range.start())..=Duration::from_secs_f64(*range.end())
+    }
+
+    #[test]
+    fn each_end_has_a_wait_and_a_state_of_its_own() {
+        use LinkState::{Down, Refused};
+        let why = || "why".to_owned();
+        let minute = Duration::from_secs(60);
+        let go_away = |was_up| Ended::GoAway { within: minute, was_up };
+        let restarted = |was_up| Ended::Restarted { why: why(), was_up };
+        let silent = DialError::Silent { relay: relay(), by: "UDP" };
+        let wrong = DialError::WrongRelay { relay: relay(), reason: why() };
+        let full = DialError::Refused { relay: relay() };
+        // Which end, state, wait in seconds, and whether a change of the network cuts it short.
+        let table = [
+            (Ended::Lost(why()), Down, 0.0..=0.5, true),
+            (Ended::Moved(why()), Down, 0.0..=0.0, true),
+            (restarted(true), Down, 0.0..=0.0, true),
+            (restarted(false), Down, 0.0..=0.5, true),
+            (go_away(true), Down, 0.0..=60.0, false),
+            (Ended::Replaced, Down, 0.0..=0.5, false),
+            (Ended::AliasTaken(why()), Down, 0.0..=0.5, true),
+            (silent.into(), Down, 0.0..=0.5, true),
+            (full.into(), Down, 0.0..=15.0, false),
+            (wrong.into(), Refused, 60.0..=75.0, false),
+            (LinkEnd::Silent.into(), Down, 0.0..=0.5, true),
+            (LoginFailed::Slow.into(), Down, 0.0..=0.5, true),
+            (LoginFailed::Reply(LinkReply::Rate).into(), Down, 0.0..=15.0, false),
+            (LoginFailed::Reply(LinkReply::HostUnknown).into(), Refused, 60.0..=75.0, false),
+            (LoginFailed::OtherMachine.into(), Refused, 60.0..=75.0, false),
+            (denied(DenialReason::TokenUsed, None), Refused, 60.0..=75.0, false),
+            (denied(DenialReason::Quota, Some(300_000)), Refused, 300.0..=315.0, false),
+            (denied(DenialReason::Unavailable, Some(10_000)), Down, 10.0..=25.0, false),
+            (denied(DenialReason::Rate, Some(u32::MAX)), Down, 3600.0..=3615.0, false),
+        ];
+        for (number, (ended, state, wait, is_ours)) in table.into_iter().enumerate() {
+            let verdict = judged(ended);
+            assert_eq!(verdict.state, state, "{number}: {}", verdict.why);
+            assert!(seconds(wait.clone()).contains(&verdict.wait), "{number}: {:?}", verdict.wait);
+            assert_eq!(verdict.is_ours, is_ours, "{number}: {}", verdict.why);
+            assert!(!verdict.why.is_empty(), "{number}: nobody learns why");
+        }
+    }
+
+    #[test]
+    fn a_relay_that_is_gone_at_once_again_is_not_dialled_in_a_loop() {
+        let mut backoff = Backoff::default();
+        let mut clashes = Clashes::default();
+        let mut waits = Duration::ZERO;
+        for _ in 0..200 {
+            for ended in [
+                Ended::Restarted { why: String::new(), was_up: false },
+                Ended::GoAway { within: Duration::ZERO, was_up: false },
+            ] {
+                let verdict = ended.judge(&mut backoff, &mut clashes, || false);
+                waits += verdict.expect("there is no better link").wait;
+            }
+        }
+        // 30 s at most each, 15 s on average.
+        assert!(waits > Duration::from_secs(400 * 10), "{waits:?}");
+    }
+
+    #[test]
+    fn a_second_clash_within_a_minute_makes_this_machine_give_way() {
+        let mut backoff = Backoff::default();
+        let mut clashes = Clashes::default();
+        let mut replaced =
+            || Ended::Replaced.judge(&mut backoff, &mut clashes, || false).expect("no better link");
+        assert_eq!(replaced().state, LinkState::Down);
+        let second = replaced();
+        assert_eq!(second.state, LinkState::Refused);
+        assert_eq!(second.wait, Duration::from_secs(300));
+        assert_eq!(second.why, clash::ADVICE);
+    }
+
+    #[test]
+    fn a_machine_whose_alias_is_taken_goes_on_without_it_at_once_but_only_once() {
+        let mut backoff = Backoff::default();
+        let mut clashes = Clashes::default();
+        for _ in 0..20 {
+            backoff.fail(0);
+        }
+        let mut alias = Some("alpha");
+        let mut waits = (0..50).map(|_| {
+            let taken = denied(DenialReason::AliasTaken, None);
+            let verdict = taken.judge(&mut backoff, &mut clashes, || alias.take().is_some());
+            verdict.expect("there is no better link").wait
+        });
+        assert_eq!(waits.next(), Some(Duration::ZERO));
+        assert!(waits.sum::<Duration>() > Duration::from_secs(49 * 5), "a loop");
+    }
+
+    #[test]
+    fn only_ends_that_leave_the_relay_there_ask_whether_the_link_had_stood() {
+        let restarted = Ended::Restarted { why: String::new(), was_up: false };
+        assert!(matches!(restarted.having_been_up(true), Ended::Restarted { was_up: true, .. }));
+        let go_away = Ended::GoAway { within: Duration::ZERO, was_up: true };
+        assert!(matches!(go_away.having_been_up(false), Ended::GoAway { was_up: false, .. }));
+        assert!(matches!(Ended::Replaced.having_been_up(true), Ended::Replaced));
+    }
+}

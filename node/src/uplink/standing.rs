@@ -229,6 +229,10 @@ impl Parts {
 
     /// The link's own end says more than that its control stream broke.
     async fn broken(&self, error: &super::login::LoginFailed) -> Ended {
+        // On WebSockets the control stream is all that there is of a link.
+        if matches!(self.link, RelayLink::WebSocket(_)) {
+            return Ended::Lost(format!("the control stream has ended: {error}"));
+        }
         match timeout(Duration::from_secs(1), self.link.ended()).await {
             Ok(end) => end.into(),
             Err(_) => Ended::Lost(format!("the control stream has ended: {error}")),

@@ -26,7 +26,7 @@ pub(super) fn open(
         let limits = &exchange.config.limits;
         let Ok(Ok(socket)) = timeout(limits.handshake, upgrade.socket()).await else { return };
         let keep_alive = KeepAlive::from(exchange.config.timing);
-        let (_, writer, reader) = websocket::pipe(socket, Some(keep_alive));
+        let (pipe, writer, reader) = websocket::pipe(socket, Some(keep_alive));
         let (line, invites) =
             Line::websocket(address, arrival.exporter, exchange.tickets.clone(), limits);
         let closed = line.clone();
@@ -40,7 +40,9 @@ pub(super) fn open(
         };
         // Dropping both ends aborts the stream.
         select! {
+            biased;
             () = stream.serve(writer.into(), reader.into(), None) => {}
+            () = pipe.broken_after_end() => {}
             _ = closed.ended() => {}
             () = ending.cancelled() => {}
         }

@@ -5,19 +5,19 @@ use std::{io, net::Ipv4Addr, path::Path, time::Duration};
 
 use gantline_login::{ControlChannel, LoginInitiator, StaticKey, TlsBinding, login::L2};
 use gantline_protocol::{
-    HostName, MachineId, RelayAddress,
+    HostName, MachineId, RelayAddress, Ticket,
     link::{
-        Denied, HEADER, LinkMessage, LinkReply, Login, PipeReply, PipeRequest, Welcome,
-        ciphertext_length,
+        Denied, HEADER, LinkMessage, LinkReply, Login, PipeReply, PipeRequest, TicketRequest,
+        Welcome, ciphertext_length,
     },
 };
 use gantline_relay::{Config, Limits, Relay, registry::TokenOrder};
 use gantline_transport::{
-    Link, QuicDialer, QuicLink,
-    quic::{QuicReader, QuicWriter, Timing},
+    Carriers, Dialer, Link, PipeWriter, QuicDialer, QuicLink, RelayLink, RelayReader, RelayWriter,
+    quic::Timing,
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 /// Longer than anything here takes.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -63,6 +63,13 @@ pub async fn dial(relay: &Relay) -> (QuicDialer, QuicLink) {
     (dialer, link)
 }
 
+/// A link to `address` by one carrier alone.
+pub async fn dial_by(address: &RelayAddress, carriers: Carriers) -> (Dialer, RelayLink) {
+    let dialer = Dialer::new(Timing::default(), carriers).unwrap();
+    let link = soon(dialer.dial(address)).await.unwrap();
+    (dialer, link)
+}
+
 pub fn key() -> StaticKey {
     StaticKey::generate(&mut UnwrapErr(SysRng))
 }
@@ -73,18 +80,20 @@ pub enum Outcome {
     Welcome(Box<Node>, Welcome),
     Denied(Denied),
     Refused(LinkReply),
+    /// The relay's answer belongs to another connection.
+    Unbound,
     Ended,
 }
 
 /// A node that is linked.
 #[derive(Debug)]
 pub struct Node {
-    pub link: QuicLink,
+    pub link: RelayLink,
     pub machine: MachineId,
-    pub writer: QuicWriter,
-    pub reader: QuicReader,
+    pub writer: RelayWriter,
+    pub reader: RelayReader,
     pub channel: ControlChannel,
-    pub _dialer: QuicDialer,
+    pub _dialer: Dialer,
 }
 
 impl Node {
@@ -111,27 +120,42 @@ impl Node {
         token: Option<&str>,
         alias: Option<&str>,
     ) -> Outcome {
-        let dialer = dialer();
-        let link = dialer.dial(address).await.unwrap();
-        let (mut writer, mut reader) = link.open_pipe().await.unwrap();
+        let (dialer, link) = dial_by(address, Carriers::Quic).await;
+        Self::log_in(dialer, link, host, key, token, alias).await
+    }
+
+    /// A node of a machine of its own, by this carrier.
+    pub async fn join_by(relay: &Relay, carriers: Carriers) -> Self {
+        let token = token(relay).await;
+        Self::join_again_by(relay, carriers, &key(), Some(&token)).await
+    }
+
+    pub async fn join_again_by(
+        relay: &Relay,
+        carriers: Carriers,
+        key: &StaticKey,
+        token: Option<&str>,
+    ) -> Self {
+        let address = relay.address().unwrap();
+        let (dialer, link) = dial_by(&address, carriers).await;
+        Self::log_in(dialer, link, &address.host, key, token, None).await.welcome().0
+    }
+
+    async fn log_in(
+        dialer: Dialer,
+        link: RelayLink,
+        host: &HostName,
+        key: &StaticKey,
+        token: Option<&str>,
+        alias: Option<&str>,
+    ) -> Outcome {
         let exporter = link.login_exporter().unwrap();
-        let (initiator, hello) = LoginInitiator::start(
-            key,
-            host,
-            TlsBinding::Exporter(&exporter),
-            &mut UnwrapErr(SysRng),
-        )
-        .unwrap();
-        // The relay may refuse before it has read everything.
-        let _ = writer.write_all(&hello).await;
-        let Ok(byte) = reader.read_u8().await else { return Outcome::Ended };
-        let reply = LinkReply::from_byte(byte).unwrap();
-        if reply != LinkReply::GoOn {
-            return Outcome::Refused(reply);
-        }
-        let mut l2 = [0; L2];
-        reader.read_exact(&mut l2).await.unwrap();
-        let channel = initiator.finish(&l2).unwrap();
+        let pipe = link.open_pipe().await.unwrap();
+        let binding = TlsBinding::Exporter(&exporter);
+        let (writer, reader, channel) = match shake_hands(pipe, host, key, binding).await {
+            Ok(shaken) => shaken,
+            Err(outcome) => return outcome,
+        };
         let machine = key.public().machine_id();
         let mut node = Self { link, machine, writer, reader, channel, _dialer: dialer };
         node.send(&LinkMessage::Login(Login {
@@ -149,11 +173,19 @@ impl Node {
         }
     }
 
+    /// The ticket of the pipe that the relay asks for.
+    pub async fn invited(&mut self) -> Ticket {
+        match self.hear().await.unwrap() {
+            LinkMessage::Invite(ticket) => ticket,
+            other => panic!("{other:?} is no invitation"),
+        }
+    }
+
     pub async fn send(&mut self, message: &LinkMessage) {
         let (mut plain, mut sealed) = (Vec::new(), Vec::new());
         message.encode(&mut plain).unwrap();
         self.channel.seal(&plain, &mut sealed).unwrap();
-        self.writer.write_all(&sealed).await.unwrap();
+        self.writer.write_chunk(sealed.into()).await.unwrap();
     }
 
     pub async fn hear(&mut self) -> io::Result<LinkMessage> {
@@ -164,16 +196,48 @@ impl Node {
         Ok(LinkMessage::decode(self.channel.open(&mut sealed).unwrap()).unwrap())
     }
 
-    pub async fn accept(&self) -> (QuicWriter, QuicReader) {
+    pub async fn accept(&self) -> (RelayWriter, RelayReader) {
         soon(self.link.accept_pipe()).await.unwrap()
     }
+}
+
+/// The handshake of a login, up to where both ends have proved their keys.
+pub async fn shake_hands(
+    (mut writer, mut reader): (RelayWriter, RelayReader),
+    host: &HostName,
+    key: &StaticKey,
+    binding: TlsBinding<'_>,
+) -> Result<(RelayWriter, RelayReader, ControlChannel), Outcome> {
+    let (initiator, hello) =
+        LoginInitiator::start(key, host, binding, &mut UnwrapErr(SysRng)).unwrap();
+    // The relay may refuse before it has read everything.
+    let _ = writer.write_chunk(hello.into()).await;
+    let Ok(byte) = soon(reader.read_u8()).await else { return Err(Outcome::Ended) };
+    let reply = LinkReply::from_byte(byte).unwrap();
+    if reply != LinkReply::GoOn {
+        return Err(Outcome::Refused(reply));
+    }
+    let mut l2 = [0; L2];
+    soon(reader.read_exact(&mut l2)).await.unwrap();
+    let channel = initiator.finish(&l2).map_err(|_| Outcome::Unbound)?;
+    Ok((writer, reader, channel))
+}
+
+/// Comes for a pipe with a ticket.
+pub async fn come(link: &RelayLink, ticket: Ticket) -> (RelayWriter, RelayReader) {
+    let (mut writer, reader) = soon(link.open_pipe()).await.unwrap();
+    let mut request = Vec::new();
+    TicketRequest { ticket }.encode(&mut request);
+    // The relay may give it up at once.
+    let _ = writer.write_chunk(request.into()).await;
+    (writer, reader)
 }
 
 impl Outcome {
     pub fn welcome(self) -> (Node, Welcome) {
         match self {
             Self::Welcome(node, welcome) => (*node, welcome),
-            other @ (Self::Denied(_) | Self::Refused(_) | Self::Ended) => {
+            other @ (Self::Denied(_) | Self::Refused(_) | Self::Unbound | Self::Ended) => {
                 panic!("{other:?} is no welcome")
             }
         }
@@ -182,7 +246,7 @@ impl Outcome {
     pub fn denied(self) -> Denied {
         match self {
             Self::Denied(denied) => denied,
-            other @ (Self::Welcome(..) | Self::Refused(_) | Self::Ended) => {
+            other @ (Self::Welcome(..) | Self::Refused(_) | Self::Unbound | Self::Ended) => {
                 panic!("{other:?} is no denial")
             }
         }
@@ -191,13 +255,17 @@ impl Outcome {
 
 /// A native client's connection.
 pub struct Client {
-    pub link: QuicLink,
-    _dialer: QuicDialer,
+    pub link: RelayLink,
+    _dialer: Dialer,
 }
 
 impl Client {
     pub async fn dial(relay: &Relay) -> Self {
-        let (dialer, link) = dial(relay).await;
+        Self::dial_by(relay, Carriers::Quic).await
+    }
+
+    pub async fn dial_by(relay: &Relay, carriers: Carriers) -> Self {
+        let (dialer, link) = dial_by(&relay.address().unwrap(), carriers).await;
         Self { link, _dialer: dialer }
     }
 
@@ -206,13 +274,13 @@ impl Client {
         &self,
         machine: MachineId,
         first: &[u8],
-    ) -> Result<(QuicWriter, QuicReader), PipeReply> {
+    ) -> Result<(RelayWriter, RelayReader), PipeReply> {
         let (mut writer, mut reader) = self.link.open_pipe().await.unwrap();
         let mut bytes = Vec::new();
         PipeRequest { machine }.encode(&mut bytes);
         bytes.extend_from_slice(first);
         // The relay may refuse before it has read everything.
-        let _ = writer.write_all(&bytes).await;
+        let _ = writer.write_chunk(bytes.into()).await;
         let reply = PipeReply::from_byte(soon(reader.read_u8()).await.unwrap()).unwrap();
         if reply == PipeReply::Spliced { Ok((writer, reader)) } else { Err(reply) }
     }
@@ -221,7 +289,7 @@ impl Client {
 /// A node, a client, and a pipe between them, on which the client has written `first`.
 pub async fn joined(
     relay: &Relay,
-) -> (Node, Client, (QuicWriter, QuicReader), (QuicWriter, QuicReader)) {
+) -> (Node, Client, (RelayWriter, RelayReader), (RelayWriter, RelayReader)) {
     let node = Node::join(relay).await;
     let client = Client::dial(relay).await;
     let device = client.pipe(node.machine, b"first").await.unwrap();

@@ -82,10 +82,9 @@ impl<R: PipeReader, W: PipeWriter> LoggedIn<R, W> {
                 },
                 sealed = self.inbox.message() => {
                     let mut sealed = sealed?;
-                    match LinkMessage::decode(self.channel.open(&mut sealed)?)? {
-                        LinkMessage::Ping(number) => LinkMessage::Pong(number),
-                        _ => continue,
-                    }
+                    let heard = LinkMessage::decode(self.channel.open(&mut sealed)?)?;
+                    let LinkMessage::Ping(number) = heard else { continue };
+                    LinkMessage::Pong(number)
                 }
             };
             say(&mut self.writer, &mut self.channel, &message).await?;

@@ -47,13 +47,14 @@ pub struct NetworkChanges {
 }
 
 impl NetworkChanges {
-    /// Starts to watch. Needs a Tokio runtime.
+    /// Watches from now on. Needs a Tokio runtime.
     ///
     /// Where the system does not tell that its networks change, they are looked at every 2 s.
     #[must_use]
     pub fn start() -> Self {
         let (sender, seen) = watch::channel(Seen::default());
-        tokio::spawn(watch_system(sender));
+        let (pauses, system) = (Pauses::since(sys::clocks(), TICK), Stirs::listen().ok());
+        tokio::spawn(watch_system(sender, pauses, system));
         Self { seen }
     }
 
@@ -145,11 +146,9 @@ impl From<Pause> for Change {
 }
 
 /// Compares the clocks and listens to the system, as long as somebody wants to know.
-async fn watch_system(seen: watch::Sender<Seen>) {
-    let mut pauses = Pauses::since(sys::clocks(), TICK);
+async fn watch_system(seen: watch::Sender<Seen>, mut pauses: Pauses, mut system: Option<Stirs>) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut system = Stirs::listen().ok();
     let mut burst_ends = None;
     loop {
         tokio::select! {

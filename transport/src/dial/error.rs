@@ -106,3 +106,88 @@ impl DialError {
         if rank(&other) >= rank(&self) { other } else { self }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relay() -> RelayAddress {
+        let host = "relay.test".parse().expect("it is a name");
+        RelayAddress { host, port: std::num::NonZeroU16::MIN, pin: None }
+    }
+
+    fn silent(by: &'static str) -> DialError {
+        DialError::Silent { relay: relay(), by }
+    }
+
+    fn broken(by: &'static str) -> DialError {
+        DialError::Broken { relay: relay(), by, reason: "no route".to_owned() }
+    }
+
+    fn name() -> DialError {
+        DialError::Name { relay: relay(), error: io::ErrorKind::NotFound.into() }
+    }
+
+    fn wrong() -> DialError {
+        DialError::WrongRelay { relay: relay(), reason: "another pin".to_owned() }
+    }
+
+    fn refused() -> DialError {
+        DialError::Refused { relay: relay() }
+    }
+
+    fn proxy() -> DialError {
+        let (proxy, reason) = ("http://proxy.test:3128".to_owned(), "407".to_owned());
+        DialError::Proxy { relay: relay(), proxy, reason }
+    }
+
+    #[test]
+    fn what_both_carriers_met_is_said_once_and_nothing_of_it_is_lost() {
+        let nobody = silent("UDP").and(silent("TCP"));
+        assert!(matches!(&nobody, DialError::Silent { by: "UDP or TCP", .. }), "{nobody}");
+        let unknown = name().and(name());
+        assert!(matches!(unknown, DialError::Name { .. }), "the name is wrong once: {unknown}");
+        for (quic, websocket) in [
+            (silent("UDP"), broken("TCP")),
+            (broken("UDP"), silent("TCP")),
+            (silent("UDP"), proxy()),
+            // A proxy may know a name that this machine does not.
+            (name(), proxy()),
+        ] {
+            let parts = [quic.to_string(), websocket.to_string()];
+            let text = quic.and(websocket).to_string();
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_relays_own_word_by_websocket_is_the_last_one() {
+        for quic in [silent("UDP"), broken("UDP"), name()] {
+            assert!(matches!(quic.and(refused()), DialError::Refused { .. }));
+        }
+        assert!(matches!(silent("UDP").and(wrong()), DialError::WrongRelay { .. }));
+        for (error, is_final) in [
+            (refused(), true),
+            (wrong(), true),
+            (silent("UDP"), false),
+            (broken("UDP"), false),
+            (name(), false),
+            (proxy(), false),
+            (broken("UDP").and(broken("TCP")), false),
+        ] {
+            assert_eq!(error.is_final(), is_final, "{error}");
+        }
+    }
+
+    #[test]
+    fn of_several_addresses_the_one_counts_whose_answer_says_most() {
+        let ranked = [|| silent("UDP"), || broken("UDP"), || refused(), || wrong()];
+        for (low, less) in ranked.iter().enumerate() {
+            for more in &ranked[low + 1..] {
+                let text = more().to_string();
+                assert_eq!(less().more_telling(more()).to_string(), text);
+                assert_eq!(more().more_telling(less()).to_string(), text);
+            }
+        }
+    }
+}

@@ -105,7 +105,8 @@ impl Dialer {
 
     /// Dials `relay` for 11 s at most. QUIC has a head start of 1 s, or until it fails; then a
     /// WebSocket is tried beside it, and the first that is through wins. A relay that refuses, or
-    /// that has another key than the pinned one, is not asked again in another way.
+    /// that has another key than the pinned one, is not asked again in another way. But if somebody
+    /// else answers by TCP, QUIC still has its time: middleboxes that break TLS know TCP only.
     ///
     /// # Errors
     /// [`DialError`].
@@ -158,7 +159,7 @@ impl Dialer {
                 },
                 dialled = &mut websocket => match dialled {
                     Ok(link) => return Ok(link),
-                    Err(error) if error.is_final() => return Err(error),
+                    Err(error @ DialError::Refused { .. }) => return Err(error),
                     Err(error) => match quic.await {
                         Ok(link) => return Ok(link),
                         Err(quic) => (quic, Err(error)),

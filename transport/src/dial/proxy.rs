@@ -33,6 +33,11 @@ impl Proxies {
         Self { matcher: Matcher::from_env() }
     }
 
+    /// The proxy `https`, but not to the hosts in `no`; both as in the environment.
+    pub(crate) fn named(https: &str, no: &str) -> Self {
+        Self { matcher: Matcher::builder().https(https).no(no).build() }
+    }
+
     /// The proxy that leads to `relay`, if one is named. This machine is never reached through one.
     pub(crate) fn on_the_way_to(&self, relay: &RelayAddress) -> Result<Option<Proxy>, DialError> {
         if is_this_machine(relay.host.as_str()) {

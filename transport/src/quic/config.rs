@@ -1,11 +1,13 @@
 //! What both ends agree to by using the same numbers.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
 use ring::hmac;
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::socket::{LONGEST, longest_towards};
 
 /// Pipes that the other end may have open on one link.
 const MAX_PIPES: u32 = 256;
@@ -31,7 +33,10 @@ impl Default for Timing {
 }
 
 impl Timing {
-    pub(super) fn transport(self) -> Arc<TransportConfig> {
+    /// Settings of a connection to `remote`.
+    pub(super) fn transport(self, remote: SocketAddr) -> Arc<TransportConfig> {
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery.upper_bound(longest_towards(remote));
         let mut config = TransportConfig::default();
         // The time begins anew with the first packet that wants an answer after those that had one
         // (RFC 9000 section 10.1): with the sign of life, that is.
@@ -41,6 +46,8 @@ impl Timing {
             .and_then(|millis| VarInt::from_u64(millis).ok())
             .map(IdleTimeout::from);
         config
+            .mtu_discovery_config(Some(discovery))
+            .enable_segmentation_offload(offloads_segmentation())
             .keep_alive_interval(Some(self.keep_alive))
             .max_idle_timeout(idle)
             .max_concurrent_bidi_streams(MAX_PIPES.into())
@@ -51,6 +58,23 @@ impl Timing {
             .send_window(LINK_WINDOW.into());
         Arc::new(config)
     }
+}
+
+/// Settings of an endpoint that dials.
+pub(super) fn endpoint() -> EndpointConfig {
+    takes_long_datagrams(EndpointConfig::default())
+}
+
+fn takes_long_datagrams(mut config: EndpointConfig) -> EndpointConfig {
+    // An error means a length that QUIC forbids, and what stands there then is good as well.
+    let _ = config.max_udp_payload_size(LONGEST);
+    config
+}
+
+/// Whether many datagrams go to the system in one call. Some network drivers promise that and fail;
+/// quinn stops asking them when they say so, and this switch is for those that don't.
+fn offloads_segmentation() -> bool {
+    std::env::var_os("GANTLINE_GSO").is_none_or(|set| set != "off")
 }
 
 /// With the same key a listener that was restarted can tell the links of its former life at once
@@ -75,7 +99,7 @@ impl ResetKey {
         let id_key = u64::from_be_bytes(*first);
         let mut config = EndpointConfig::new(Arc::new(key));
         config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
-        config
+        takes_long_datagrams(config)
     }
 }
 

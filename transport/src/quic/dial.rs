@@ -8,11 +8,10 @@ use std::{
 
 use gantline_protocol::RelayAddress;
 use quinn::{
-    ClientConfig, ConnectionError, Endpoint, EndpointConfig, TokioRuntime,
-    crypto::rustls::QuicClientConfig,
+    ClientConfig, ConnectionError, Endpoint, TokioRuntime, crypto::rustls::QuicClientConfig,
 };
 
-use super::{QuicLink, Timing};
+use super::{QuicLink, Timing, config::endpoint, socket::bind};
 use crate::{
     LinkEnd,
     dial::{DialError, addresses::race, resolve::resolve},
@@ -35,8 +34,7 @@ impl QuicDialer {
     /// # Errors
     /// What the system says when there is no socket to be had.
     pub fn new(timing: Timing) -> io::Result<Self> {
-        let endpoint =
-            Endpoint::new(EndpointConfig::default(), None, socket()?, Arc::new(TokioRuntime))?;
+        let endpoint = Endpoint::new(endpoint(), None, socket()?, Arc::new(TokioRuntime))?;
         Ok(Self { endpoint, timing })
     }
 
@@ -50,16 +48,16 @@ impl QuicDialer {
         let broken = |reason: String| DialError::Broken { relay: relay.clone(), by: BY, reason };
         let tls = client_config(relay).map_err(|error| broken(error.to_string()))?;
         let tls = QuicClientConfig::try_from(tls).map_err(|error| broken(error.to_string()))?;
-        let mut config = ClientConfig::new(Arc::new(tls));
-        config.transport_config(self.timing.transport());
+        let config = ClientConfig::new(Arc::new(tls));
         let is_dual = self.endpoint.local_addr().is_ok_and(|address| address.is_ipv6());
         let addresses = resolve(&relay.host, relay.port.get())
             .await
             .map_err(|error| DialError::Name { relay: relay.clone(), error })?;
         let connect = |address| {
+            let mut config = config.clone();
+            config.transport_config(self.timing.transport(address));
             let address = reachable_from(address, is_dual);
-            let connecting =
-                self.endpoint.connect_with(config.clone(), address, &server_name(relay));
+            let connecting = self.endpoint.connect_with(config, address, &server_name(relay));
             let relay = relay.clone();
             async move {
                 let connected = match connecting {
@@ -132,6 +130,5 @@ fn reachable_from(address: SocketAddr, is_dual: bool) -> SocketAddr {
 
 /// Reaches IPv4 and IPv6, or IPv4 alone where the system has no IPv6.
 fn socket() -> io::Result<UdpSocket> {
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
-        .or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))
+    bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into()))
 }

@@ -28,6 +28,12 @@ impl QuicLink {
     pub(super) const fn new(connection: Connection) -> Self {
         Self { connection }
     }
+
+    /// The longest UDP payload that the path is known to take.
+    #[cfg(test)]
+    pub(super) fn longest_datagram(&self) -> u16 {
+        self.connection.stats().path.current_mtu
+    }
 }
 
 impl Link for QuicLink {

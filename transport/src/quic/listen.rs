@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use quinn::{Endpoint, ServerConfig, TokioRuntime, VarInt, crypto::rustls::QuicServerConfig};
 
-use super::{QuicLink, ResetKey, Timing};
+use super::{QuicLink, ResetKey, Timing, socket};
 use crate::{Identity, IdentityError, LinkEnd};
 
 /// Why a listener could not be set up.
@@ -27,6 +27,8 @@ pub enum ListenError {
 #[derive(Debug)]
 pub struct QuicListener {
     endpoint: Endpoint,
+    config: ServerConfig,
+    timing: Timing,
 }
 
 /// Somebody who wants a link; nothing is known of them but an address, and even that may be
@@ -34,6 +36,8 @@ pub struct QuicListener {
 #[derive(Debug)]
 pub struct QuicIncoming {
     incoming: quinn::Incoming,
+    config: ServerConfig,
+    timing: Timing,
 }
 
 impl QuicListener {
@@ -50,14 +54,14 @@ impl QuicListener {
         let tls = identity.server_config().map_err(IdentityError::Key)?;
         let tls = QuicServerConfig::try_from(tls)
             .map_err(|error| IdentityError::Certificate(error.to_string()))?;
-        let mut config = ServerConfig::with_crypto(Arc::new(tls));
-        config.transport_config(timing.transport());
+        let config = ServerConfig::with_crypto(Arc::new(tls));
         let bind = |error| ListenError::Bind { address, error };
-        let socket = std::net::UdpSocket::bind(address).map_err(bind)?;
+        let socket = socket::bind(address).map_err(bind)?;
         let runtime = Arc::new(TokioRuntime);
+        let for_endpoint = Some(config.clone());
         let endpoint =
-            Endpoint::new(reset_key.endpoint(), Some(config), socket, runtime).map_err(bind)?;
-        Ok(Self { endpoint })
+            Endpoint::new(reset_key.endpoint(), for_endpoint, socket, runtime).map_err(bind)?;
+        Ok(Self { endpoint, config, timing })
     }
 
     /// Where it listens.
@@ -70,7 +74,8 @@ impl QuicListener {
 
     /// The next who wants a link; `None` once the listener was closed.
     pub async fn accept(&self) -> Option<QuicIncoming> {
-        self.endpoint.accept().await.map(|incoming| QuicIncoming { incoming })
+        let incoming = self.endpoint.accept().await?;
+        Some(QuicIncoming { incoming, config: self.config.clone(), timing: self.timing })
     }
 
     /// Closes every link and takes no more.
@@ -98,7 +103,9 @@ impl QuicIncoming {
     /// # Errors
     /// [`LinkEnd`] when the handshake fails.
     pub async fn accept(self) -> Result<QuicLink, LinkEnd> {
-        Ok(QuicLink::new(self.incoming.await?))
+        let Self { incoming, mut config, timing } = self;
+        config.transport_config(timing.transport(incoming.remote_address()));
+        Ok(QuicLink::new(incoming.accept_with(Arc::new(config))?.await?))
     }
 
     /// Tells it no, before any handshake.
@@ -112,5 +119,46 @@ impl QuicIncoming {
         // The error hands back a validated one, which is then refused by being dropped; callers
         // ask `is_validated` first.
         let _ = self.incoming.retry();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gantline_protocol::RelayAddress;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::{Link, PipeReader, PipeWriter, QuicDialer, quic::socket::LONGEST};
+
+    #[tokio::test]
+    async fn on_this_machine_both_ends_come_to_send_their_longest_datagrams() {
+        let (chain, key) = Identity::self_signed(&["localhost".into()]).unwrap();
+        let identity = Identity::from_pem(&chain, &key).unwrap();
+        let local = ([127, 0, 0, 1], 0).into();
+        let reset_key = ResetKey::from_bytes([7; 32]);
+        let listener = QuicListener::bind(local, &identity, &reset_key, Timing::default()).unwrap();
+        let port = listener.local_address().unwrap().port().try_into().unwrap();
+        let host = "localhost".parse().unwrap();
+        let relay = RelayAddress { host, port, pin: Some(identity.pin()) };
+        let dialer = QuicDialer::new(Timing::default()).unwrap();
+        let accept = async { listener.accept().await.unwrap().accept().await.unwrap() };
+        let (ours, theirs) = tokio::join!(dialer.dial(&relay), accept);
+        let ours = ours.unwrap();
+
+        let (mut ask, _unread) = ours.open_pipe().await.unwrap();
+        ask.write_chunk(bytes::Bytes::from_static(b"x")).await.unwrap();
+        let (mut answer, mut asked) = theirs.accept_pipe().await.unwrap();
+        let is_found = |link: &QuicLink| link.longest_datagram() == LONGEST;
+        let probing = async {
+            while !is_found(&ours) || !is_found(&theirs) {
+                answer.write_chunk(bytes::Bytes::from_static(b"y")).await.unwrap();
+                ask.write_chunk(bytes::Bytes::from_static(b"x")).await.unwrap();
+                asked.read_chunk(10).await.unwrap();
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), probing).await.expect("it stays with short ones");
     }
 }

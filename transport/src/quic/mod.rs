@@ -4,6 +4,8 @@ mod config;
 mod dial;
 mod link;
 mod listen;
+mod socket;
+mod sys;
 
 pub use config::{ResetKey, Timing};
 pub use dial::QuicDialer;

@@ -65,6 +65,13 @@ impl WebSocketDialer {
         Self { proxies: Arc::new(Proxies::from_env()), timing }
     }
 
+    /// The same dialler, with this `HTTPS_PROXY` and this `NO_PROXY` in the place of what the
+    /// environment says.
+    #[must_use]
+    pub fn through(&self, https_proxy: &str, no_proxy: &str) -> Self {
+        Self { proxies: Arc::new(Proxies::named(https_proxy, no_proxy)), timing: self.timing }
+    }
+
     pub(super) const fn timing(&self) -> Timing {
         self.timing
     }
@@ -189,7 +196,17 @@ fn refused(relay: &RelayAddress, error: Error) -> DialError {
             }
             status => format!("it answers with status {status}"),
         },
-        error => error.to_string(),
+        error @ (Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Io(_)
+        | Error::Tls(_)
+        | Error::Capacity(_)
+        | Error::Protocol(_)
+        | Error::WriteBufferFull(_)
+        | Error::Utf8(_)
+        | Error::AttackAttempt
+        | Error::Url(_)
+        | Error::HttpFormat(_)) => error.to_string(),
     };
     DialError::Broken { relay, by: "TCP", reason }
 }

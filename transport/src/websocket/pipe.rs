@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -79,6 +79,7 @@ pub fn pipe(
         is_written: false,
         is_watched: true,
         reading: None,
+        writing: None,
         signs: keep_alive.map(Signs::new),
     };
     let shared = Arc::new(Mutex::new(shared));
@@ -189,6 +190,9 @@ struct Shared {
     is_watched: bool,
     /// Who waits for bytes.
     reading: Option<Waker>,
+    /// Who waits for room. The socket remembers only the last that asked it for room, and the one
+    /// who reads asks too, to send a ping.
+    writing: Option<Waker>,
     signs: Option<Signs>,
 }
 
@@ -283,6 +287,9 @@ impl Shared {
                 let _ = socket.poll_flush(cx);
             }
             signs.silence.get_or_insert_with(|| Box::pin(sleep(signs.patience)));
+            if let Some(writing) = self.writing.take() {
+                writing.wake();
+            }
         }
         signs.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready())
     }
@@ -296,11 +303,11 @@ impl Shared {
         if let Some(ending) = self.ending {
             return Poll::Ready(Err(broken(ending)));
         }
-        let socket = Pin::new(&mut self.socket);
-        Poll::Ready(ready!(Self::poll_socket(socket, cx, message)).map_err(|error| {
-            let ending = Ending::of(&error);
-            self.end(ending)
-        }))
+        let Poll::Ready(sent) = Self::poll_socket(Pin::new(&mut self.socket), cx, message) else {
+            self.writing = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(sent.map_err(|error| self.end(Ending::of(&error))))
     }
 
     fn poll_socket(
@@ -317,8 +324,8 @@ impl Shared {
 
     /// Notes why the pipe ended, the first time.
     fn end(&mut self, ending: Ending) -> io::Error {
-        if let Some(reading) = self.reading.take() {
-            reading.wake();
+        for waiting in [self.reading.take(), self.writing.take()].into_iter().flatten() {
+            waiting.wake();
         }
         broken(*self.ending.get_or_insert(ending))
     }
@@ -342,7 +349,15 @@ impl Ending {
                 tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
             )
             | Error::Io(_) => Self::Gone,
-            _ => Self::Illegal,
+            Error::Tls(_)
+            | Error::Capacity(_)
+            | Error::Protocol(_)
+            | Error::WriteBufferFull(_)
+            | Error::Utf8(_)
+            | Error::AttackAttempt
+            | Error::Url(_)
+            | Error::Http(_)
+            | Error::HttpFormat(_) => Self::Illegal,
         }
     }
 }
@@ -429,6 +444,19 @@ impl PipeWriter for WebSocketWriter {
         Ok(())
     }
 
+    /// Several pieces are joined: what came in small datagrams would cost a message, a TLS record
+    /// and a system call each.
+    async fn write_chunks(&mut self, pieces: &mut [Bytes]) -> io::Result<()> {
+        if let [piece] = pieces {
+            return self.write_chunk(std::mem::take(piece)).await;
+        }
+        let mut joined = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+        for piece in pieces {
+            joined.extend_from_slice(&std::mem::take(piece));
+        }
+        self.write_chunk(joined.freeze()).await
+    }
+
     /// A WebSocket is given up as a whole.
     fn abort(&mut self) {
         self.is_finished = true;
@@ -460,7 +488,11 @@ impl AsyncWrite for WebSocketWriter {
             return Poll::Ready(Err(broken(ending)));
         }
         let mut socket = Pin::new(&mut shared.socket);
-        let sent = match ready!(socket.as_mut().poll_ready(cx)) {
+        let Poll::Ready(room) = socket.as_mut().poll_ready(cx) else {
+            shared.writing = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let sent = match room {
             Ok(()) => socket.start_send(Message::Binary(Bytes::copy_from_slice(piece))),
             Err(error) => Err(error),
         };

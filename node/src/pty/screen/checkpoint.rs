@@ -1,6 +1,7 @@
 //! A screen at a place in the output, in the form in which it is kept: whoever has it need not read
 //! what came before.
 
+use bytes::Bytes;
 use gantline_protocol::{Offset, terminal::TerminalSize};
 
 /// A screen is at most so long, in bytes; a longer one is not kept.
@@ -28,7 +29,7 @@ pub struct Checkpoint {
     /// The size of the terminal there.
     pub size: TerminalSize,
     /// Bytes that draw it on an empty terminal of that size.
-    pub screen: Vec<u8>,
+    pub screen: Bytes,
 }
 
 impl Checkpoint {
@@ -67,7 +68,7 @@ impl Checkpoint {
         let position = Offset(u64::from_be_bytes([p0, p1, p2, p3, p4, p5, p6, p7]));
         let size = TerminalSize::new(u16::from_be_bytes([c0, c1]), u16::from_be_bytes([r0, r1]))
             .map_err(|_| CheckpointError::Damaged("its size is none"))?;
-        Ok(Self { position, size, screen: screen.to_vec() })
+        Ok(Self { position, size, screen: Bytes::copy_from_slice(screen) })
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
             screen in vec(any::<u8>(), 0..100),
         ) {
             let size = TerminalSize::new(cols, rows).unwrap();
-            let checkpoint = Checkpoint { position: Offset(position), size, screen };
+            let checkpoint = Checkpoint { position: Offset(position), size, screen: screen.into() };
             let bytes = checkpoint.encode().unwrap();
             prop_assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint));
             for length in 0..HEADER {
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn one_that_is_too_long_is_not_kept() {
-        let screen = vec![b'x'; MAX_SCREEN + 1];
+        let screen = vec![b'x'; MAX_SCREEN + 1].into();
         let size = TerminalSize::STANDARD;
         assert!(Checkpoint { position: Offset(0), size, screen }.encode().is_none());
         let mut bytes = vec![0; HEADER + MAX_SCREEN + 1];
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn one_of_another_version_is_refused() {
-        let screen = b"x".to_vec();
+        let screen = Bytes::from_static(b"x");
         let checkpoint = Checkpoint { position: Offset(7), size: TerminalSize::STANDARD, screen };
         let mut bytes = checkpoint.encode().unwrap();
         assert_eq!(bytes, b"\x01\0\0\0\0\0\0\0\x07\0\x50\0\x18x");

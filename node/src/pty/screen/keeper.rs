@@ -18,6 +18,7 @@ use super::{
     Origin, Shot,
     answers::Answers,
     checkpoint::Checkpoint,
+    memory,
     parser::{Failed, Parser},
     query::{self, Query},
     replay,
@@ -43,7 +44,7 @@ const WORK: u64 = 8 * 1024 * 1024;
 /// After so long without output, it is drawn if it is this much; less is quickly drawn later.
 const QUIET: Duration = Duration::from_millis(250);
 const WORTH: u64 = 16 * 1024;
-/// For how long the parser is kept for the next question or viewer.
+/// For how long the parser is kept for the next question.
 const KEPT: Duration = Duration::from_secs(5);
 /// A checkpoint is handed to the shim when it is so much further than the last one.
 const HANDED: u64 = 512 * 1024;
@@ -65,8 +66,8 @@ pub(super) struct Keeper {
     shot: Option<Shot>,
     /// Up to where the shim has a checkpoint.
     handed: Offset,
-    /// When the parser was last of use to somebody.
-    used: Instant,
+    /// When the program last asked something that depends on the screen.
+    asked: Option<Instant>,
     /// When output was last looked at.
     looked: Option<Instant>,
 }
@@ -87,7 +88,7 @@ impl Keeper {
         mut wants: mpsc::Receiver<oneshot::Sender<Shot>>,
     ) {
         let log = host.log().clone();
-        let empty = Checkpoint { position: Offset(0), size, screen: Vec::new() };
+        let empty = Checkpoint { position: Offset(0), size, screen: Bytes::new() };
         let (kept, seen) = match origin {
             Origin::Started => (empty, Offset(0)),
             Origin::Found => {
@@ -106,7 +107,7 @@ impl Keeper {
             handed: kept.position,
             drawn: Drawn::Kept(kept),
             shot: None,
-            used: Instant::now(),
+            asked: None,
             looked: None,
         };
         loop {
@@ -187,7 +188,7 @@ impl Keeper {
             self.answers.push(answer);
             return;
         }
-        self.used = Instant::now();
+        self.asked = Some(Instant::now());
         self.draw_until(at).await;
         if let Drawn::Live(parser) = &self.drawn {
             match parser.answer(query) {
@@ -199,7 +200,6 @@ impl Keeper {
 
     /// The screen, for whoever waits for it.
     async fn shot(&mut self) -> Shot {
-        self.used = Instant::now();
         let end = self.log.end();
         self.look_until(end).await;
         let upto = Offset(end.0.min(self.fed().0.saturating_add(WORK)));
@@ -216,10 +216,13 @@ impl Keeper {
             return shot.clone();
         }
         match self.checkpoint() {
-            Ok(Checkpoint { position, size, screen }) => {
-                let position = Position { epoch, offset: position };
-                let shot = Shot { position, size, screen: Bytes::from(screen) };
+            Ok(kept) => {
+                let position = Position { epoch, offset: kept.position };
+                let shot = Shot { position, size: kept.size, screen: kept.screen.clone() };
                 self.shot = Some(shot.clone());
+                if self.may_let_go() {
+                    self.let_go(kept);
+                }
                 shot
             }
             Err(failed) => {
@@ -227,7 +230,7 @@ impl Keeper {
                 let (offset, screen) = replay::end_of(&self.log).await;
                 let position = Position { epoch, offset };
                 let size = self.size_at(offset);
-                Shot { position, size, screen: Bytes::from(screen) }
+                Shot { position, size, screen: screen.into() }
             }
         }
     }
@@ -245,40 +248,47 @@ impl Keeper {
         let behind = self.seen.0.saturating_sub(self.fed().0);
         match &self.drawn {
             Drawn::Failed => None,
-            Drawn::Live(_) | Drawn::Kept(_) if behind >= WORTH => {
-                self.looked.map(|looked| looked + QUIET)
-            }
-            Drawn::Live(_) => Some(self.used + KEPT),
-            Drawn::Kept(_) => None,
+            Drawn::Kept(_) if behind < WORTH => None,
+            Drawn::Kept(_) => self.quiet(),
+            Drawn::Live(_) => self.quiet().max(self.asked.map(|asked| asked + KEPT)),
+        }
+    }
+
+    /// When it has been quiet for long enough.
+    fn quiet(&self) -> Option<Instant> {
+        Some(self.looked.map_or_else(Instant::now, |looked| looked + QUIET))
+    }
+
+    /// Whether nothing will be asked soon.
+    fn may_let_go(&self) -> bool {
+        self.asked.is_none_or(|asked| asked + KEPT <= Instant::now())
+    }
+
+    /// The parser is not needed any more; this is what it shows.
+    fn let_go(&mut self, kept: Checkpoint) {
+        if kept.position.0 >= self.handed.0 + HANDED
+            && let Some(state) = kept.encode()
+        {
+            // A node that comes later goes on from here.
+            self.handed = kept.position;
+            self.host.checkpoint(kept.position, &state);
+        }
+        if let Drawn::Live(parser) = std::mem::replace(&mut self.drawn, Drawn::Kept(kept)) {
+            spawn_blocking(move || {
+                drop(parser);
+                memory::give_back();
+            });
         }
     }
 
     /// Draws while it is quiet, or lets the parser go.
     async fn tidy(&mut self) {
         self.draw_until(self.seen).await;
-        if self.used + KEPT > Instant::now() {
-            return;
-        }
-        if let Drawn::Live(parser) = &self.drawn {
-            match parser.checkpoint() {
-                Ok(kept) => {
-                    self.hand_over(&kept);
-                    self.drawn = Drawn::Kept(kept);
-                    // It has the same in it.
-                    self.shot = None;
-                }
+        if self.may_let_go() {
+            match self.checkpoint() {
+                Ok(kept) => self.let_go(kept),
                 Err(failed) => self.fail(failed),
             }
-        }
-    }
-
-    /// A node that comes later goes on from here.
-    fn hand_over(&mut self, kept: &Checkpoint) {
-        if kept.position.0 >= self.handed.0 + HANDED
-            && let Some(state) = kept.encode()
-        {
-            self.handed = kept.position;
-            self.host.checkpoint(kept.position, &state);
         }
     }
 
@@ -372,7 +382,7 @@ impl Keeper {
                 self.drawn = Drawn::Kept(Checkpoint {
                     position: from,
                     size: TerminalSize::STANDARD,
-                    screen: Vec::new(),
+                    screen: Bytes::new(),
                 });
                 self.fail(failed);
                 Step::Stuck

@@ -10,6 +10,7 @@
 mod answers;
 pub mod checkpoint;
 mod keeper;
+mod memory;
 mod modes;
 pub mod parser;
 mod query;

@@ -160,7 +160,7 @@ impl Parser {
     pub fn checkpoint(&self) -> Result<Checkpoint, Failed> {
         let mut screen = guarded(|| self.drawing.term.contents(ContentRegion::All))?;
         self.drawing.modes.restore(&mut screen);
-        Ok(Checkpoint { position: self.position, size: self.drawing.size, screen })
+        Ok(Checkpoint { position: self.position, size: self.drawing.size, screen: screen.into() })
     }
 
     /// Answers a question at the end of what was fed.
@@ -236,8 +236,13 @@ fn write(
     let control = text.iter().rposition(|byte| *byte < 0x20);
     let (now, later) = text.split_at_checked(control.map_or(0, |at| at + 1)).unwrap_or((text, &[]));
     if !now.is_empty() {
-        release(drawing, held)?;
-        drawing.process(now)?;
+        if held.is_empty() {
+            drawing.process(now)?;
+        } else {
+            // Together: a character may be cut between them.
+            held.extend_from_slice(now);
+            release(drawing, held)?;
+        }
         *position = Offset(upto.0 - later.len() as u64);
     }
     held.extend_from_slice(later);

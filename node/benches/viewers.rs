@@ -1,0 +1,470 @@
+//! What viewers cost each other: a flood with eight, one of whom stands still, and keys typed into
+//! another agent meanwhile; what an agent costs that nobody watches; and how long it takes until
+//! somebody who attaches sees the exact screen, beside `tmux attach` in the same run. Megabytes by
+//! `GANTLINE_BENCH_MB` (100), rounds by `GANTLINE_BENCH_ROUNDS` (5).
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
+
+use std::{
+    io::Read as _,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use gantline_node::{
+    duplex::{DuplexError, MessageReceiver, MessageSender},
+    events::Events,
+    pty::{hub::Hub, terminal::serve},
+    supervisor::Agents,
+};
+use gantline_protocol::{
+    Offset, ViewerId,
+    api::{Command as Argv, SpawnRequest, signal::Signal},
+    terminal::{
+        Attach, NodeMessage, Position, TerminalSize, ViewerMessage, ViewerMode, stream::LENGTH,
+    },
+};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use tokio::sync::mpsc;
+
+const KEYS: usize = 500;
+const PACE: Duration = Duration::from_millis(4);
+const LINES: usize = 10_000;
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lines");
+    let lines = number("GANTLINE_BENCH_MB", 100) * 1_000_000 / 80;
+    let text: String = (0..lines).map(|number| format!("{number:079}\n")).collect();
+    std::fs::write(&file, &text).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _context = runtime.enter();
+    let agents = Agents::new(dir.path().join("log"), Events::new());
+    runtime.block_on(async {
+        flood(&agents, &file, text.into_bytes()).await;
+        idle(&agents).await;
+        attach(&agents).await;
+    });
+    attach_programs(dir.path());
+}
+
+/// Eight viewers on a flood, one of whom stands still.
+async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
+    let keys = start(agents, "stty raw -echo; echo; exec cat");
+    let mut typist = Viewer::attach(&keys, Behaviour::Acknowledges, Some(0)).await;
+    let baseline = typist.echo().await;
+    let truth = Digest::default().of(b"\n").of(&truth);
+    let script = format!("stty -opost -echo; echo; read x; exec cat {}", file.display());
+    let hub = start(agents, &script);
+    let before = memory();
+    let peak = Peak::watch();
+    let mut watching = Vec::new();
+    for number in 0..8 {
+        let behaviour = if number == 7 { Behaviour::StandsStill } else { Behaviour::Acknowledges };
+        watching.push(Viewer::attach(&hub, behaviour, Some(0)).await);
+    }
+    watching[0].types(b"\r");
+    let meanwhile = tokio::spawn(async move { (typist.echo().await, typist) });
+    let began = Instant::now();
+    let still = watching.pop().unwrap();
+    let mut exact = 0;
+    for viewer in watching {
+        if viewer.end().await == truth {
+            exact += 1;
+        }
+    }
+    let took = began.elapsed();
+    let peak = peak.end();
+    let ((typed, _typist), end) = (meanwhile.await.unwrap(), hub.host().log().end().0);
+    println!(
+        "flood of {} MB -opost, 8 viewers, one stands still: {exact} of 7 byte for byte in {took:.2?} \
+         ({:.0} MB/s in total); memory {} + {} KiB at its peak",
+        end / 1_000_000,
+        7.0 * end as f64 / 1e6 / took.as_secs_f64(),
+        before,
+        peak.saturating_sub(before),
+    );
+    let (p50, p99) = (baseline[KEYS / 2], baseline[KEYS * 99 / 100]);
+    let (meanwhile50, meanwhile99) = (typed[KEYS / 2], typed[KEYS * 99 / 100]);
+    println!(
+        "echo of an idle agent: p50 {p50:.0?}, p99 {p99:.0?}; meanwhile p50 {meanwhile50:.0?}, \
+         p99 {meanwhile99:.0?} ({:.1} times)",
+        meanwhile99.as_secs_f64() / p99.as_secs_f64()
+    );
+    still.gone();
+    keys.host().signal(Signal::Kill);
+}
+
+/// What agents cost that have written a screen and a scrollback, and that nobody watches.
+async fn idle(agents: &Agents) {
+    const AGENTS: u32 = 32;
+    let warm = start(agents, "seq 2000; exec sleep 600");
+    settled(&warm).await;
+    let before = memory();
+    let mut hubs = Vec::new();
+    for _ in 0..AGENTS {
+        let hub = start(agents, "seq 2000; exec sleep 600");
+        settled(&hub).await;
+        hubs.push(hub);
+    }
+    // Until their parsers are gone.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let after = memory();
+    println!(
+        "{AGENTS} idle agents with 2,000 lines each: {} KiB each, their logs included",
+        after.saturating_sub(before) / u64::from(AGENTS)
+    );
+    for hub in hubs.iter().chain([&warm]) {
+        hub.host().signal(Signal::Kill);
+    }
+}
+
+/// How long until somebody who attaches has the screen.
+async fn attach(agents: &Agents) {
+    let script = format!("stty -echo; seq {LINES}; exec sleep 600");
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..number("GANTLINE_BENCH_ROUNDS", 5) {
+        let hub = start(agents, &script);
+        written(&hub, LINES).await;
+        // The first comes before anything was drawn, the second after.
+        for times in &mut times {
+            let began = Instant::now();
+            let viewer = Viewer::attach(&hub, Behaviour::Acknowledges, None).await;
+            times.push(began.elapsed());
+            drop(viewer);
+        }
+        hub.host().signal(Signal::Kill);
+    }
+    for times in &mut times {
+        times.sort_unstable();
+    }
+    let [first, second] = &times;
+    println!(
+        "screen after {LINES} lines: the first viewer after {:.1?}, the next after {:.1?} (medians)",
+        first[first.len() / 2],
+        second[second.len() / 2]
+    );
+}
+
+/// The same, as programs: `gantline attach` and `tmux attach`, from their start to the last line.
+fn attach_programs(dir: &Path) {
+    let home = dir.join("home");
+    let gantline = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+        command.args(arguments).env("GANTLINE_HOME", &home);
+        command
+    };
+    let mut node = gantline(&["up"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !gantline(&["ps"]).output().unwrap().status.success() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the node does not start");
+    }
+    let script = format!("seq {LINES}; echo the last; exec sleep 600");
+    let spawned = gantline(&["spawn", "--", "sh", "-c", &script]).output().unwrap();
+    let id = String::from_utf8(spawned.stdout).unwrap().trim().to_owned();
+    let socket = dir.join("tmux");
+    let tmux = |arguments: &[&str]| {
+        let mut command = Command::new("tmux");
+        command.arg("-f").arg("/dev/null").arg("-S").arg(&socket).args(arguments);
+        command
+    };
+    let has_tmux = tmux(&["-V"]).output().is_ok_and(|output| output.status.success());
+    if has_tmux {
+        let set = ["set", "-g", "history-limit", "20000", ";", "new-session", "-d", &script];
+        tmux(&set).status().unwrap();
+    }
+    std::thread::park_timeout(Duration::from_secs(1));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..number("GANTLINE_BENCH_ROUNDS", 5) {
+        ours.push(seen(&gantline(&["attach", &id]), "the last"));
+        if has_tmux {
+            theirs.push(seen(&tmux(&["attach"]), "the last"));
+        }
+    }
+    ours.sort_unstable();
+    theirs.sort_unstable();
+    println!(
+        "from starting the program to the last of {LINES} lines on its terminal: \
+         gantline attach {:.1?}, tmux attach {} (medians; ours with 1,000 lines above the screen, \
+         tmux's with none)",
+        ours[ours.len() / 2],
+        theirs
+            .get(theirs.len() / 2)
+            .map_or("not installed".to_owned(), |time| format!("{time:.1?}"))
+    );
+    if has_tmux {
+        let _ = tmux(&["kill-server"]).status();
+    }
+    let _ = gantline(&["kill", "-9", &id]).output();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&node),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    node.wait().unwrap();
+}
+
+/// Starts a program on a terminal and waits until this text was on it.
+fn seen(command: &Command, text: &str) -> Duration {
+    let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut builder = CommandBuilder::new(command.get_program());
+    builder.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        builder.env(name, value.unwrap());
+    }
+    builder.env("TERM", "xterm-256color");
+    let began = Instant::now();
+    let mut child = pair.slave.spawn_command(builder).unwrap();
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let mut seen = Vec::new();
+    let mut buffer = [0; 65_536];
+    while !seen.windows(text.len()).any(|part| part == text.as_bytes()) {
+        let length = reader.read(&mut buffer).unwrap();
+        let from = seen.len().saturating_sub(text.len());
+        seen.drain(..from);
+        seen.extend_from_slice(&buffer[..length]);
+    }
+    let took = began.elapsed();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    took
+}
+
+fn start(agents: &Agents, script: &str) -> Hub {
+    let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec().try_into().unwrap();
+    let cwd = Some("/".to_owned().try_into().unwrap());
+    let command = Argv { argv, cwd, env: Default::default(), shell: false };
+    let agent = agents.spawn(SpawnRequest { command, name: None, size: None }).unwrap();
+    agents.hub(agent.agent_id).unwrap()
+}
+
+/// Waits until the numbers up to this one were written.
+async fn written(hub: &Hub, lines: usize) {
+    let bytes: usize = (1..=lines).map(|number| number.to_string().len() + 2).sum();
+    let mut follower = hub.host().log().follow();
+    follower.beyond(Offset(bytes as u64 - 1)).await;
+}
+
+async fn settled(hub: &Hub) {
+    written(hub, 2000).await;
+    let viewer = Viewer::attach(hub, Behaviour::Acknowledges, None).await;
+    drop(viewer);
+}
+
+/// The memory of this process, in KiB.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The greatest memory of this process.
+struct Peak {
+    most: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+    watching: std::thread::JoinHandle<()>,
+}
+
+impl Peak {
+    fn watch() -> Self {
+        let (most, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let (told, over) = (most.clone(), is_over.clone());
+        let watching = std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                told.fetch_max(memory(), Ordering::Relaxed);
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        });
+        Self { most, is_over, watching }
+    }
+
+    fn end(self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.watching.join().unwrap();
+        self.most.load(Ordering::Relaxed)
+    }
+}
+
+/// A sum that tells streams apart: FNV, eight bytes at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Digest {
+    sum: u64,
+    length: u64,
+    rest: Vec<u8>,
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self { sum: 0xcbf2_9ce4_8422_2325, length: 0, rest: Vec::new() }
+    }
+}
+
+impl Digest {
+    fn of(mut self, bytes: &[u8]) -> Self {
+        self.length += bytes.len() as u64;
+        let mut bytes = bytes;
+        if !self.rest.is_empty() {
+            let (now, later) = bytes.split_at((8 - self.rest.len()).min(bytes.len()));
+            self.rest.extend_from_slice(now);
+            bytes = later;
+            if let Ok(word) = <[u8; 8]>::try_from(&*self.rest) {
+                self.add(word);
+                self.rest.clear();
+            }
+        }
+        let words = bytes.chunks_exact(8);
+        self.rest.extend_from_slice(words.remainder());
+        for word in words {
+            self.add(word.try_into().unwrap());
+        }
+        self
+    }
+
+    fn add(&mut self, word: [u8; 8]) {
+        self.sum = (self.sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Acknowledges,
+    StandsStill,
+}
+
+/// What a viewer is sent.
+struct Screen {
+    behaviour: Behaviour,
+    digest: Option<Digest>,
+    acked: u64,
+    say: mpsc::UnboundedSender<Bytes>,
+    tell: mpsc::UnboundedSender<Told>,
+}
+
+enum Told {
+    Screen,
+    Upto(Digest),
+}
+
+impl MessageSender for Screen {
+    async fn send(&mut self, framed: Bytes) -> Result<(), DuplexError> {
+        let message = framed.slice(LENGTH..);
+        match NodeMessage::decode(&message)? {
+            NodeMessage::Snapshot(part) if part.last => drop(self.tell.send(Told::Screen)),
+            NodeMessage::Skipped { .. } => self.digest = None,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn send_parts(&mut self, _: &[u8], rest: Bytes) -> Result<(), DuplexError> {
+        let Some(digest) = self.digest.take() else { return Ok(()) };
+        let digest = digest.of(&rest);
+        if self.behaviour == Behaviour::Acknowledges && digest.length - self.acked >= 64 * 1024 {
+            self.acked = digest.length;
+            let mut ack = Vec::new();
+            ViewerMessage::Ack(Offset(self.acked)).encode(&mut ack)?;
+            let _ = self.say.send(ack.into());
+        }
+        let _ = self.tell.send(Told::Upto(digest.clone()));
+        self.digest = Some(digest);
+        Ok(())
+    }
+}
+
+struct Keys(mpsc::UnboundedReceiver<Bytes>);
+
+impl MessageReceiver for Keys {
+    async fn receive(&mut self) -> Result<Option<Bytes>, DuplexError> {
+        Ok(self.0.recv().await)
+    }
+}
+
+/// A viewer that is served in a task of its own.
+struct Viewer {
+    say: mpsc::UnboundedSender<Bytes>,
+    told: mpsc::UnboundedReceiver<Told>,
+    serving: tokio::task::JoinHandle<()>,
+    seq: u64,
+}
+
+impl Viewer {
+    /// Attaches, and waits until something is there.
+    async fn attach(hub: &Hub, behaviour: Behaviour, from: Option<u64>) -> Self {
+        let (say, said) = mpsc::unbounded_channel();
+        let (tell, told) = mpsc::unbounded_channel();
+        let epoch = hub.host().log().epoch();
+        let position = from.map(|from| Position { epoch, offset: Offset(from) });
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).unwrap();
+        let viewer = ViewerId::from_bytes(id);
+        let (mode, size) = (ViewerMode::Drive, TerminalSize::STANDARD);
+        let mut message = Vec::new();
+        let attach = Attach { viewer, mode, size, position };
+        ViewerMessage::Attach(attach).encode(&mut message).unwrap();
+        say.send(message.into()).unwrap();
+        let digest = Some(Digest::default());
+        let screen = Screen { behaviour, digest, acked: 0, say: say.clone(), tell };
+        let hub = hub.clone();
+        let serving = tokio::spawn(async move {
+            let _ = serve(&hub, screen, Keys(said), true).await;
+        });
+        let mut viewer = Self { say, told, serving, seq: 0 };
+        assert!(viewer.told.recv().await.is_some(), "it is ready");
+        viewer
+    }
+
+    fn types(&mut self, bytes: &[u8]) {
+        self.seq += 1;
+        let mut message = Vec::new();
+        ViewerMessage::Input { seq: self.seq, bytes }.encode(&mut message).unwrap();
+        self.say.send(message.into()).unwrap();
+    }
+
+    /// How long keys take, in order.
+    async fn echo(&mut self) -> Vec<Duration> {
+        let mut times = Vec::with_capacity(KEYS);
+        for _ in 0..KEYS {
+            tokio::time::sleep(PACE).await;
+            let began = Instant::now();
+            self.types(b"x");
+            self.told.recv().await.unwrap();
+            times.push(began.elapsed());
+        }
+        times.sort_unstable();
+        times
+    }
+
+    /// What it was sent to the end.
+    async fn end(mut self) -> Digest {
+        let mut last = Digest::default();
+        while let Some(told) = self.told.recv().await {
+            match told {
+                Told::Upto(digest) => last = digest,
+                Told::Screen => panic!("a viewer that keeps up was given the screen"),
+            }
+        }
+        last
+    }
+
+    fn gone(self) {
+        self.serving.abort();
+    }
+}
