@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_millis(500);
 pub(super) fn measure(field: &Field) -> Result<Told> {
     let agents = number("GANTLINE_BENCH_AGENTS", CROWD)?.min(CROWD);
     let (mut rows, mut missing) = (Rows::default(), Vec::new());
-    for who in Field::names() {
+    for who in Field::wanted() {
         // A relay of its own for each question: memory that floods leave behind would hide agents.
         let weighed = start(field, who, |contestant| flood(contestant, &mut rows, who))
             .and_then(|()| start(field, who, |contestant| crowd(contestant, field, agents)));
