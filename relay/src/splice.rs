@@ -56,9 +56,9 @@ enum Over {
 
 impl Over {
     fn of(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionReset => Self::GivenUp,
-            _ => Self::Gone,
+        match error.kind() == io::ErrorKind::ConnectionReset {
+            true => Self::GivenUp,
+            false => Self::Gone,
         }
     }
 }

@@ -175,10 +175,9 @@ impl Node {
 
     /// The ticket of the pipe that the relay asks for.
     pub async fn invited(&mut self) -> Ticket {
-        match self.hear().await.unwrap() {
-            LinkMessage::Invite(ticket) => ticket,
-            other => panic!("{other:?} is no invitation"),
-        }
+        let message = self.hear().await.unwrap();
+        let LinkMessage::Invite(ticket) = message else { panic!("{message:?} is no invitation") };
+        ticket
     }
 
     pub async fn send(&mut self, message: &LinkMessage) {
