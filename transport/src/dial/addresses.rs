@@ -12,8 +12,9 @@ use super::DialError;
 
 /// How long a relay may take to answer, on all its addresses together.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the other addresses may still take once one of them has given a clear answer.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long the other addresses may still take once one of them has given a clear answer; less than
+/// the time after which another carrier is tried.
+const GRACE: Duration = Duration::from_millis(500);
 /// How long one address is tried alone before the next is tried beside it (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 

@@ -39,7 +39,7 @@ impl QuicDialer {
     }
 
     /// Dials `relay`: all its addresses, one after the other with a head start of 250 ms each,
-    /// for at most 10 s, or 1 s after one has given a clear answer. The first that answers and is
+    /// for at most 10 s, or 0.5 s after one has given a clear answer. The first that answers and is
     /// the right one wins.
     ///
     /// # Errors
