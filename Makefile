@@ -75,6 +75,7 @@ bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh 
 bars: tools-test ## the attack tests and the networks at full size
 	GANTLINE_TIER=bars $(HOSTILE)
 	cargo build --workspace --bins
+	GANTLINE_TIER=bars cargo test -p gantline-node --test pty_leaks
 	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
 	GANTLINE_TIER=bars GANTLINE_NO_SKIPS=1 $(NETWORKS)
 

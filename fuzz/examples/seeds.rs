@@ -6,10 +6,13 @@
 use std::{error::Error, fs, path::PathBuf};
 
 use gantline_protocol::{
-    DeviceId, Epoch, MachineId, Offset, StreamId, Ticket, ViewerId, WireError,
-    api::ExitStatus,
+    DeviceId, Epoch, MachineId, Offset, StreamId, Ticket, Timestamp, ViewerId, WireError,
+    api::{ExitStatus, Signal},
     link::{DenialReason, Denied, LinkHello, LinkMessage, Login, PipeRequest, Welcome},
     session::{CloseCode, Frame, GoAwayCode, Head, Hello, Open, ResetCode},
+    shim::{
+        Ack, Ended, FromShim, Greeting, Mark, MarkKind, Output, ReadMode, Scope, ToShim, Versions,
+    },
     terminal::{Attach, NodeMessage, Position, Snapshot, TerminalSize, ViewerMessage, ViewerMode},
 };
 
@@ -27,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("login", login()?),
         ("link_messages", link_messages()?),
         ("pipe", pipe()),
+        ("shim", shim()?),
         ("terminal", terminal()?),
         ("api_json", api_json()),
         ("texts", texts()?),
@@ -562,6 +566,74 @@ fn pipe() -> Seeds {
         seed("close-code-from-the-future", &[&4255u16.to_be_bytes()]),
         seed("close-code-of-nothing", &[&4006u16.to_be_bytes()]),
     ]
+}
+
+fn shim() -> Result<Seeds, WireError> {
+    let viewer = ViewerId::from_bytes([7; 16]);
+    let (from, at) = (Offset(5), Timestamp::from_millis(1));
+    let read = |mode| ToShim::Read { id: 1, from, mode };
+    let to_shim = [
+        ("hello", ToShim::Hello(Versions::OURS)),
+        ("read-once", read(ReadMode::Once(9))),
+        ("read-follow", read(ReadMode::Follow)),
+        ("read-hold", read(ReadMode::Hold(9))),
+        ("write", ToShim::Write { viewer, seq: 1, eof: false, bytes: b"ls\r" }),
+        ("resize", ToShim::Resize(TerminalSize::STANDARD)),
+        (
+            "signal",
+            ToShim::Signal { signal: Signal::Term, scope: Scope::Group, kill_after_ms: 10_000 },
+        ),
+        ("wait", ToShim::Wait),
+        ("ack-output", ToShim::Ack(Ack::Output(from))),
+        ("ack-exit", ToShim::Ack(Ack::Exit)),
+        ("checkpoint", ToShim::Checkpoint(Some((from, b"screen")))),
+        ("checkpoint-asked", ToShim::Checkpoint(None)),
+        ("from-the-future", ToShim::Ignored(0x9a)),
+    ];
+    let marks = vec![
+        Mark { offset: from, kind: MarkKind::Resize(TerminalSize::STANDARD) },
+        Mark { offset: from, kind: MarkKind::Stderr },
+    ];
+    let gap = vec![Mark { offset: from, kind: MarkKind::Gap(Offset(9)) }];
+    let output = |marks, bytes| FromShim::Output(Output { id: 1, from, kept: from, marks, bytes });
+    let from_shim = [
+        (
+            "greeting",
+            FromShim::Hello(Greeting {
+                versions: Versions::OURS,
+                epoch: Epoch(1),
+                pid: 42,
+                kept: Offset(0),
+                end: from,
+                size: Some(TerminalSize::STANDARD),
+                applied: vec![(viewer, 3)],
+            }),
+        ),
+        ("other-version", FromShim::OtherVersion(Versions { oldest: 2, newest: 3 })),
+        ("output", output(marks, b"text")),
+        ("gap", output(gap, b"")),
+        ("written", FromShim::Written { viewer, seq: 3 }),
+        ("exited", FromShim::Exited(Ended { at, end: from, how: Some(ExitStatus::Signal(9)) })),
+        ("kept", FromShim::Checkpoint(Some((from, b"screen")))),
+    ];
+    let mut seeds = vec![
+        seed("length-of-nothing", &[&[0; 4]]),
+        seed("length-of-too-much", &[&[0xff; 4]]),
+        seed("two-and-a-half", &[&[0, 0, 0, 1, 6, 0, 0, 0, 1, 6, 0, 0, 0, 9, 3]]),
+        seed("write-of-number-0", &[&[0, 0, 0, 27, 3], &[7; 16], &[0; 10]]),
+        seed("marks-that-are-not-there", &[&[0, 0, 0, 23, 0x12], &[0; 20], &[7, 0xff]]),
+    ];
+    for (name, message) in to_shim {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes)?;
+        seeds.push((name.to_owned(), bytes));
+    }
+    for (name, message) in from_shim {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes)?;
+        seeds.push((name.to_owned(), bytes));
+    }
+    Ok(seeds)
 }
 
 fn terminal() -> Result<Seeds, WireError> {

@@ -21,6 +21,7 @@ mod random;
 mod script;
 mod session_bytes;
 mod session_plaintext;
+mod shim;
 mod terminal;
 mod texts;
 
@@ -34,5 +35,6 @@ pub use pairing_node::pairing_node;
 pub use pipe::pipe;
 pub use session_bytes::session_bytes;
 pub use session_plaintext::session_plaintext;
+pub use shim::shim;
 pub use terminal::terminal;
 pub use texts::texts;

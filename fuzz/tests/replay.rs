@@ -32,6 +32,7 @@ replays! {
     login => a_relay_logs_in_no_machine_that_is_not_there,
     link_messages => a_hostile_relay_or_node_cannot_confuse_a_link,
     pipe => a_hostile_beginning_of_a_pipe_is_refused,
+    shim => a_stranger_at_the_socket_of_a_shim_is_understood_or_refused,
     terminal => terminal_bytes_are_neither_lost_nor_doubled,
     api_json => hostile_json_is_a_value_or_an_error,
     texts => a_name_or_code_has_one_meaning,

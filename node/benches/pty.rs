@@ -12,7 +12,7 @@ use bytes::Bytes;
 use gantline_node::{
     duplex::{DuplexError, MessageReceiver, MessageSender},
     events::Events,
-    pty::{hub::Hub, terminal::serve},
+    pty::{Shims, hub::Hub, terminal::serve},
     supervisor::Agents,
 };
 use gantline_protocol::{
@@ -39,7 +39,9 @@ fn main() {
     std::fs::write(&file, line.repeat(number("GANTLINE_BENCH_MB", 32) * 1_000_000 / 80)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _context = runtime.enter();
-    let agents = Agents::new(dir.path().join("log"), Events::new());
+    let (log_dir, run_dir) = (dir.path().join("log"), dir.path().to_owned());
+    let program = env!("CARGO_BIN_EXE_gantline").into();
+    let agents = Agents::new(Shims { program, log_dir, run_dir }, Events::new());
     for (name, mode) in [("cooked", "-echo"), ("-opost", "-echo -opost")] {
         let script = format!("stty {mode}; echo; read x; exec cat {}", file.display());
         let mut figures = [Vec::new(), Vec::new(), Vec::new()];
@@ -222,17 +224,18 @@ impl Viewer {
     }
 }
 
-fn start(agents: &Agents, script: &str) -> Hub {
+async fn start(agents: &Agents, script: &str) -> Hub {
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec().try_into().unwrap();
     let cwd = Some("/".to_owned().try_into().unwrap());
     let command = Command { argv, cwd, env: Default::default(), shell: false };
-    let agent = agents.spawn(SpawnRequest { command, name: None, size: None }).unwrap();
+    let request = SpawnRequest::new(command);
+    let agent = agents.spawn(request).await.unwrap();
     agents.hub(agent.agent_id).unwrap()
 }
 
 /// The bytes that all viewers got together, and how long that took.
 async fn flood(agents: &Agents, script: &str, viewers: u8) -> (u64, Duration) {
-    let hub = start(agents, script);
+    let hub = start(agents, script).await;
     let mut watching = Vec::new();
     for number in 0..viewers {
         watching.push(Viewer::attach(&hub, number).await);
@@ -254,7 +257,7 @@ async fn flood(agents: &Agents, script: &str, viewers: u8) -> (u64, Duration) {
 }
 
 async fn echo(agents: &Agents) -> Vec<Duration> {
-    let hub = start(agents, CAT);
+    let hub = start(agents, CAT).await;
     let mut viewer = Viewer::attach(&hub, 0).await;
     let mut times = Vec::with_capacity(KEYS);
     for _ in 0..KEYS {

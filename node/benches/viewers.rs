@@ -27,7 +27,7 @@ use bytes::Bytes;
 use gantline_node::{
     duplex::{DuplexError, MessageReceiver, MessageSender},
     events::Events,
-    pty::{hub::Hub, terminal::serve},
+    pty::{Shims, hub::Hub, terminal::serve},
     supervisor::Agents,
 };
 use gantline_protocol::{
@@ -56,7 +56,9 @@ fn main() {
     std::fs::write(&file, &text).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _context = runtime.enter();
-    let agents = Agents::new(dir.path().join("log"), Events::new());
+    let (log_dir, run_dir) = (dir.path().join("log"), dir.path().to_owned());
+    let program = env!("CARGO_BIN_EXE_gantline").into();
+    let agents = Agents::new(Shims { program, log_dir, run_dir }, Events::new());
     runtime.block_on(async {
         flood(&agents, &file, text.into_bytes()).await;
         idle(&agents).await;
@@ -67,12 +69,12 @@ fn main() {
 
 /// Eight viewers on a flood, one of whom stands still.
 async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
-    let keys = start(agents, "stty raw -echo; echo; exec cat");
+    let keys = start(agents, "stty raw -echo; echo; exec cat").await;
     let mut typist = Viewer::attach(&keys, Behaviour::Acknowledges, Some(0)).await;
     let baseline = typist.echo().await;
     let truth = Digest::default().of(b"\n").of(&truth);
     let script = format!("stty -opost -echo; echo; read x; exec cat {}", file.display());
-    let hub = start(agents, &script);
+    let hub = start(agents, &script).await;
     let before = memory();
     let peak = Peak::watch();
     let mut watching = Vec::new();
@@ -115,12 +117,12 @@ async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
 /// What agents cost that have written a screen and a scrollback, and that nobody watches.
 async fn idle(agents: &Agents) {
     const AGENTS: u32 = 32;
-    let warm = start(agents, "seq 2000; exec sleep 600");
+    let warm = start(agents, "seq 2000; exec sleep 600").await;
     settled(&warm).await;
     let before = memory();
     let mut hubs = Vec::new();
     for _ in 0..AGENTS {
-        let hub = start(agents, "seq 2000; exec sleep 600");
+        let hub = start(agents, "seq 2000; exec sleep 600").await;
         settled(&hub).await;
         hubs.push(hub);
     }
@@ -141,7 +143,7 @@ async fn attach(agents: &Agents) {
     let script = format!("stty -echo; seq {LINES}; exec sleep 600");
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..number("GANTLINE_BENCH_ROUNDS", 5) {
-        let hub = start(agents, &script);
+        let hub = start(agents, &script).await;
         written(&hub, LINES).await;
         // The first comes before anything was drawn, the second after.
         for times in &mut times {
@@ -248,11 +250,11 @@ fn seen(command: &Command, text: &str) -> Duration {
     took
 }
 
-fn start(agents: &Agents, script: &str) -> Hub {
+async fn start(agents: &Agents, script: &str) -> Hub {
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec().try_into().unwrap();
     let cwd = Some("/".to_owned().try_into().unwrap());
     let command = Argv { argv, cwd, env: Default::default(), shell: false };
-    let agent = agents.spawn(SpawnRequest { command, name: None, size: None }).unwrap();
+    let agent = agents.spawn(SpawnRequest::new(command)).await.unwrap();
     agents.hub(agent.agent_id).unwrap()
 }
 

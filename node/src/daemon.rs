@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
+    pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
@@ -70,6 +71,18 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config, home: Home) -> Result<Self, StartError> {
+        Self::start_with_shim(config, home, this_program()).await
+    }
+
+    /// The same in a program that is no `gantline` itself: `shim` is one, to hold the agents.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start_with_shim(
+        config: Config,
+        home: Home,
+        shim: PathBuf,
+    ) -> Result<Self, StartError> {
         let lock = InstanceLock::take(&home)?;
         let events = Events::new();
         let sessions = Sessions::default();
@@ -79,15 +92,17 @@ impl Node {
         let (nameplate, devices, tokens, agents) = {
             let (files, name, relays) = (home.state_files(), name.clone(), relays.clone());
             let (events, sessions) = (events.clone(), sessions.clone());
-            let log_dir = home.log_dir().to_owned();
+            let (log_dir, run_dir) = (home.log_dir().to_owned(), home.run_dir().to_owned());
+            let shims = Shims { program: shim, log_dir, run_dir };
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
-                let agents = Agents::new(log_dir, events.clone());
+                let agents = Agents::new(shims, events.clone());
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
                 Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
             .await?
         };
+        agents.find_again().await;
         let socket = UnixSocket::bind(&home).await?;
         let loopback = match config.loopback.enabled {
             true => Some(LoopbackListener::bind(&home, config.loopback.port).await?),
@@ -167,15 +182,13 @@ impl Node {
         &self.devices
     }
 
-    /// Ends the node: it takes nothing new, ends the agents (within half of `within`, 10 s at most,
-    /// by force if need be), gives the answers that are being given until `within` has passed, and
-    /// then ends what is left.
+    /// Ends the node: it takes nothing new, leaves the agents to their shims, gives the answers that
+    /// are being given until `within` has passed, and then ends what is left. The agents go on.
     pub async fn shut_down(mut self, within: Duration) {
         let deadline = tokio::time::Instant::now() + within;
         self.door.close();
         self.sessions.go_away();
-        // Those who follow an agent see its end before the node's.
-        self.agents.shut_down(within / 2).await;
+        self.agents.leave();
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {
@@ -208,6 +221,15 @@ fn links(uplinks: &Arc<Mutex<Option<Uplinks>>>) -> Links {
         let uplinks = uplinks.lock().unwrap_or_else(PoisonError::into_inner);
         uplinks.as_ref().map(Uplinks::statuses).unwrap_or_default()
     })
+}
+
+/// The file of this program, also when another version has taken its name since it was started.
+fn this_program() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    match own.exists() {
+        true => own.to_owned(),
+        false => std::env::current_exe().unwrap_or_else(|_| "gantline".into()),
+    }
 }
 
 /// Runs what waits for the disk where that holds nobody up.

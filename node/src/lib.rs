@@ -10,6 +10,7 @@ pub mod door;
 pub mod duplex;
 pub mod events;
 pub mod pty;
+pub mod shim;
 pub mod state;
 pub mod supervisor;
 pub mod uplink;

@@ -23,6 +23,7 @@ use gantline_protocol::{
     ViewerId,
     terminal::{Attach, NodeMessage, TerminalSize, ViewerMessage, ViewerMode},
 };
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -269,17 +270,21 @@ async fn a_page_types_into_a_terminal_with_its_token_and_not_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_ends_leaves_no_process_and_tells_its_followers() {
+async fn a_node_that_ends_leaves_its_agents_running_and_the_next_one_has_them() {
     let node = TestNode::start().await;
-    let stubborn = "trap '' TERM; echo ready; while :; do sleep 600 & wait; done";
-    let id = node.spawn(&["sh", "-c", stubborn]).await;
+    let id = node.spawn(&["sh", "-c", "echo ready; read line; echo got $line; exit 4"]).await;
     let follow = request("GET", &format!("/v1/agents/{id}/output?follow=true"), None);
     let mut output = node.open(follow.header("host", "localhost")).await;
     assert_eq!(&*next_bytes(&mut output).await.unwrap(), b"ready\r\n");
-    let pid = node.agent(&id).await["pid"].as_u64().unwrap();
-    let ended = tokio::spawn(async move { next_bytes(&mut output).await });
-    let TestNode { dir: _dir, home: _, node } = node;
+    let before = node.agent(&id).await;
+    let broken = tokio::spawn(async move { output.body_mut().frame().await });
+    let TestNode { agents, dir, home, node } = node;
     timeout(PATIENCE, node.shut_down(Duration::from_secs(2))).await.expect("it did not end");
-    assert_eq!(ended.await.unwrap(), None);
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the process lives on");
+    assert!(broken.await.unwrap().unwrap().is_err(), "an output that goes on looks like its end");
+    let node = api_support::start(api_support::config(), &home).await;
+    let node = TestNode { agents, dir, home, node };
+    assert_eq!(node.agent(&id).await, before);
+    node.ask("POST", &format!("/v1/agents/{id}/stop"), None).await;
+    node.until_exited(&id).await;
+    node.shut_down().await;
 }

@@ -156,7 +156,7 @@ async fn a_program_without_the_token_reaches_nothing_and_can_not_lock_the_owner_
     assert_eq!(node.call(right).await.status, 200, "the owner was locked out");
     let mode = node.home.run_dir().join("loopback.token").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let TestNode { dir: _dir, home, node } = node;
+    let TestNode { agents: _agents, dir: _dir, home, node } = node;
     node.shut_down(Duration::from_secs(5)).await;
     let node = Node::start(config(), home.clone()).await.unwrap();
     let renewed = home.run_files().read("loopback.token").unwrap().unwrap();
@@ -317,7 +317,7 @@ async fn a_node_that_stops_ends_the_answers_that_would_go_on_for_ever() {
     let mut events = node.open(listen).await;
     assert_eq!(events.status(), 200);
     let ended = tokio::spawn(async move { next_bytes(&mut events).await });
-    let TestNode { dir: _dir, home, node } = node;
+    let TestNode { agents: _agents, dir: _dir, home, node } = node;
     // Far less than the deadline: nothing has to be cut off.
     timeout(PATIENCE, node.shut_down(4 * PATIENCE)).await.expect("the node did not stop");
     assert_eq!(ended.await.unwrap(), None);

@@ -17,7 +17,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use api_support::{Answer, PATIENCE, TestNode, request};
+use api_support::{AgentsEnd, Answer, PATIENCE, TestNode, request};
 use axum::{Router, body::Body};
 use gantline_login::StaticKey;
 use gantline_node::{
@@ -25,9 +25,9 @@ use gantline_node::{
     api::{self, App, Links, MachineInfo, Mutations},
     door::{Devices, Nameplate, Sessions},
     events::Events,
-    pty::log::Limits,
+    pty::{Shims, log::Limits},
     state::Home,
-    supervisor::Agents,
+    supervisor::{Agents, Settings},
 };
 use gantline_protocol::{
     DeviceId, Role, ViewerId,
@@ -46,6 +46,7 @@ const LIMITS: Limits = Limits { memory: 128 * 1024, file: 0 };
 
 /// The router alone, which takes principals as the door brings them.
 struct TestApp {
+    _ends: AgentsEnd,
     _dir: tempfile::TempDir,
     router: Router,
     events: Events,
@@ -64,7 +65,11 @@ impl TestApp {
         let sessions = Sessions::default();
         let devices =
             Devices::load(nameplate, home.state_files(), events.clone(), sessions).unwrap();
-        let agents = Agents::with_limits(home.log_dir().to_owned(), events.clone(), LIMITS);
+        let (log_dir, run_dir) = (home.log_dir().to_owned(), home.run_dir().to_owned());
+        let ends = AgentsEnd(log_dir.clone());
+        let shims = Shims { program: env!("CARGO_BIN_EXE_gantline").into(), log_dir, run_dir };
+        let settings = Settings { limits: LIMITS, ..Settings::default() };
+        let agents = Agents::with_settings(shims, events.clone(), settings);
         let closing = CancellationToken::new();
         let machine = MachineInfo {
             machine_id,
@@ -83,7 +88,7 @@ impl TestApp {
             loopback: None,
             closing: closing.clone(),
         });
-        Self { _dir: dir, router, events, closing }
+        Self { _ends: ends, _dir: dir, router, events, closing }
     }
 
     async fn ask(&self, who: Option<Principal>, request: Request<Body>) -> http::Response<Body> {

@@ -108,13 +108,16 @@ fn a_pipe_is_typed_in_and_detaches_at_its_end() {
 }
 
 #[test]
-fn a_node_that_was_killed_is_missed_and_found_again_without_the_agent() {
+fn a_node_that_was_killed_is_missed_and_the_shell_goes_on_under_the_next_one() {
     let mut home = Home::with_node();
     let mut terminal = shell(&home);
     home.kill();
     home.up();
-    terminal.until("no agent");
-    assert_eq!(terminal.end(), 1);
+    terminal.types("echo still''here\r");
+    terminal.until("stillhere");
+    terminal.types("exit 5\r");
+    terminal.until("ended");
+    assert_eq!(terminal.end(), 5);
     assert!(terminal.is_as_before());
 }
 

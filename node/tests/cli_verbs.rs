@@ -161,3 +161,36 @@ fn whoever_stops_reading_hears_no_complaint() {
     let output = logs.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn where_the_user_has_a_manager_each_agent_gets_a_scope_of_its_own() {
+    use std::os::unix::{fs::PermissionsExt, net::UnixListener};
+    let dir = tempfile::tempdir().unwrap();
+    let (runtime, bin) = (dir.path().join("runtime"), dir.path().join("bin"));
+    std::fs::create_dir_all(runtime.join("systemd")).unwrap();
+    std::fs::create_dir(&bin).unwrap();
+    let _manager = UnixListener::bind(runtime.join("systemd/private")).unwrap();
+    // Notes what it was asked for, and does as the real one: it becomes the program.
+    let run = bin.join("systemd-run");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> '{}/asked'\n[ -e '{0}/refuse' ] && exit 1\n\
+         while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n",
+        dir.path().display()
+    );
+    std::fs::write(&run, script).unwrap();
+    std::fs::set_permissions(&run, PermissionsExt::from_mode(0o700)).unwrap();
+    let mut home = Home::empty();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    home.up_with(|command| {
+        command.env("XDG_RUNTIME_DIR", &runtime).env("PATH", path);
+    });
+    let id = home.spawn("echo in a scope");
+    assert!(home.ok(&["logs", "-f", &id]).contains("in a scope"));
+    let asked = || std::fs::read_to_string(dir.path().join("asked")).unwrap();
+    assert!(asked().starts_with("--user --scope --quiet --collect --unit=gantline-ag-"));
+    // A manager that refuses costs the scope, not the agent.
+    std::fs::write(dir.path().join("refuse"), "").unwrap();
+    let id = home.spawn("echo all the same");
+    assert!(home.ok(&["logs", "-f", &id]).contains("all the same"));
+    assert_eq!(asked().lines().count(), 2);
+}

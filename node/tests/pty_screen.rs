@@ -83,7 +83,7 @@ async fn who_comes_late_sees_the_screen_and_then_exactly_the_rest() {
     let script = format!(
         "stty -echo; seq 1 100000; echo -; read x; seq 100001 200000; {draw}; read x; echo end"
     );
-    let hub = machine.hub(machine.sh(&script));
+    let hub = machine.hub(machine.sh(&script).await);
     let position = Position { epoch: hub.host().log().epoch(), offset: Offset(0) };
     let (position, size) = (Some(position), TerminalSize::STANDARD);
     let mut first = Viewer::attach(&hub, As { position, size, ..As::default() }).await;
@@ -111,7 +111,7 @@ async fn a_screen_has_the_size_that_it_was_drawn_for() {
     let machine = Machine::new();
     let script =
         "trap 'echo; stty size' WINCH; stty -echo; echo ready; while :; do sleep 0.02; done";
-    let hub = machine.hub(machine.sh(script));
+    let hub = machine.hub(machine.sh(script).await);
     let mut driver = Viewer::from_start(&hub).await;
     driver.sees("ready").await;
     driver.say(ViewerMessage::Take).await;
@@ -146,8 +146,9 @@ async fn a_program_that_asks_its_terminal_is_answered_once_by_nobody_but_the_nod
         let machine = Machine::new();
         // Without a driver, it goes on by itself.
         let asks = ASKS.replace("read x", if viewers == 0 { "sleep 0.1" } else { "head -c1" });
-        let id =
-            machine.sh(&asks.replace("min 0 time 5; head -c1", "; head -c1; stty min 0 time 5"));
+        let id = machine
+            .sh(&asks.replace("min 0 time 5; head -c1", "; head -c1; stty min 0 time 5"))
+            .await;
         let hub = machine.hub(id);
         let mut watching = Vec::new();
         for _ in 0..viewers {

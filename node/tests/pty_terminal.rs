@@ -38,7 +38,7 @@ const RAW_CAT: &str = "stty raw -echo; printf ready; exec cat";
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_reaches_the_program_and_its_answer_comes_back() {
     let machine = Machine::new();
-    let mut viewer = Viewer::from_start(&machine.hub(machine.sh(ANSWERS))).await;
+    let mut viewer = Viewer::from_start(&machine.hub(machine.sh(ANSWERS).await)).await;
     viewer.sees("ready").await;
     for number in 1..=50 {
         let seq = viewer.types(&format!("line {number}\r")).await;
@@ -53,7 +53,7 @@ async fn what_is_typed_reaches_the_program_and_its_answer_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_sees_the_size_of_whoever_drives() {
     let machine = Machine::new();
-    let id = machine.sh("trap 'stty size' WINCH; stty size; while :; do sleep 0.02; done");
+    let id = machine.sh("trap 'stty size' WINCH; stty size; while :; do sleep 0.02; done").await;
     let mut viewer = Viewer::from_start(&machine.hub(id)).await;
     viewer.sees("24 80").await;
     assert_eq!((viewer.size, viewer.driver), (TerminalSize::STANDARD, false));
@@ -73,7 +73,7 @@ async fn the_program_sees_the_size_of_whoever_drives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_only_watch_changes_nothing() {
     let machine = Machine::new();
-    let id = machine.sh(ANSWERS);
+    let id = machine.sh(ANSWERS).await;
     let hub = machine.hub(id);
     let mut driver = Viewer::from_start(&hub).await;
     driver.sees("ready").await;
@@ -101,7 +101,7 @@ async fn how_the_program_ended_is_told_after_all_its_output() {
         ("exit 0", ExitStatus::Code(0)),
     ] {
         for count in [1, 5000, 20_000] {
-            let id = machine.sh(&format!("stty -opost; seq 1 {count}; {script}"));
+            let id = machine.sh(&format!("stty -opost; seq 1 {count}; {script}")).await;
             let mut viewer = Viewer::from_start(&machine.hub(id)).await;
             assert_eq!(viewer.exit().await, Some(status));
             assert_eq!(viewer.seen.len(), numbered(1, count).len(), "the last words are missing");
@@ -113,7 +113,7 @@ async fn how_the_program_ended_is_told_after_all_its_output() {
 async fn fifty_megabytes_arrive_byte_for_byte_whoever_comes_when() {
     const LINES: u32 = 6_500_000;
     let machine = Machine::new();
-    let id = machine.sh(&format!("stty -opost; seq 1 {LINES}; read line"));
+    let id = machine.sh(&format!("stty -opost; seq 1 {LINES}; read line")).await;
     let hub = machine.hub(id);
     let all = numbered(1, LINES);
     assert!(all.len() > 49_000_000);
@@ -135,7 +135,7 @@ async fn a_viewer_that_stands_still_slows_nobody_and_is_told_what_it_has_missed(
     const LINES: u32 = 1_500_000;
     let machine = Machine::new();
     let script = format!("read line; seq 1 {LINES}; read line; echo end");
-    let hub = machine.hub(machine.sh(&script));
+    let hub = machine.hub(machine.sh(&script).await);
     let all = String::from_utf8(numbered(1, LINES)).unwrap().replace('\n', "\r\n").into_bytes();
     let mut mute = Viewer::from_start(&hub).await;
     mute.acknowledges = false;
@@ -202,7 +202,7 @@ async fn a_viewer_that_stands_still_slows_nobody_and_is_told_what_it_has_missed(
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_lost_connection_no_byte_is_doubled_and_no_key_typed_twice() {
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh(RAW_CAT));
+    let hub = machine.hub(machine.sh(RAW_CAT).await);
     let mut viewer = Viewer::from_start(&hub).await;
     viewer.sees("ready").await;
     let mut all = String::new();
@@ -239,7 +239,7 @@ async fn after_a_lost_connection_no_byte_is_doubled_and_no_key_typed_twice() {
 async fn a_program_that_reads_nothing_holds_up_who_types_and_nobody_else() {
     let machine = Machine::new();
     let script = "stty raw -echo; while :; do echo tick; read -t 0.02 x < /dev/null; done";
-    let hub = machine.hub(machine.sh(script));
+    let hub = machine.hub(machine.sh(script).await);
     let mut typist = Viewer::from_start(&hub).await;
     let mut other = Viewer::from_start(&hub).await;
     typist.sees("tick").await;
@@ -266,7 +266,7 @@ async fn a_program_that_reads_nothing_holds_up_who_types_and_nobody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_breaks_the_rules_is_sent_away_and_nobody_else_is_hurt() {
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh(ANSWERS));
+    let hub = machine.hub(machine.sh(ANSWERS).await);
     let mut good = Viewer::from_start(&hub).await;
     good.sees("ready").await;
     let attach = b"\x010123456789abcdef\x00\x00\x50\x00\x18\x00";
@@ -301,7 +301,7 @@ async fn who_breaks_the_rules_is_sent_away_and_nobody_else_is_hurt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_numbers_are_only_numbers() {
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh("stty -opost; read line; seq 1 200000"));
+    let hub = machine.hub(machine.sh("stty -opost; read line; seq 1 200000").await);
     let epoch = hub.host().log().epoch();
     let mut viewers = Vec::new();
     for (epoch, offset) in
@@ -324,7 +324,7 @@ async fn hostile_numbers_are_only_numbers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_is_let_in_up_to_its_limit() {
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh(ANSWERS));
+    let hub = machine.hub(machine.sh(ANSWERS).await);
     let mut viewers = Vec::new();
     for _ in 0..MAX_VIEWERS {
         viewers.push(Viewer::from_start(&hub).await);
@@ -345,7 +345,7 @@ async fn a_crowd_is_let_in_up_to_its_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_hears_of_every_change_of_driver() {
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh(ANSWERS));
+    let hub = machine.hub(machine.sh(ANSWERS).await);
     let mut one = Viewer::attach(&hub, As { size: size(81, 24), ..As::default() }).await;
     let mut two = Viewer::attach(&hub, As { size: size(82, 24), ..As::default() }).await;
     let mut three = Viewer::attach(&hub, As { may_drive: false, ..As::default() }).await;
@@ -366,7 +366,7 @@ async fn what_the_log_keeps_no_longer_is_named_and_the_output_goes_on() {
     let limits = Limits { memory: 256 << 10, file: 0 };
     let machine = Machine::with(Settings { limits, ..Settings::default() });
     let script = "stty -opost -echo; read x; seq 1 1000000; echo half; read x; echo done; read x";
-    let hub = machine.hub(machine.sh(script));
+    let hub = machine.hub(machine.sh(script).await);
     let mut slow = Viewer::from_start(&hub).await;
     slow.acknowledges = false;
     let mut quick = Viewer::from_start(&hub).await;
@@ -389,7 +389,7 @@ async fn what_the_log_keeps_no_longer_is_named_and_the_output_goes_on() {
 async fn a_viewer_on_a_stream_of_a_session_is_served_alike() {
     use futures_util::StreamExt as _;
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh("stty -opost -echo; read x; seq 1 300000"));
+    let hub = machine.hub(machine.sh("stty -opost -echo; read x; seq 1 300000").await);
     let mut sent = Vec::new();
     let epoch = hub.host().log().epoch();
     let position = Some(Position { epoch, offset: Offset(0) });

@@ -1,5 +1,5 @@
 //! The bytes Gantline puts on a wire, and nothing else: ids, relay link messages, session records
-//! and frames, terminal messages, API models.
+//! and frames, terminal messages, shim messages, API models.
 //!
 //! Every decoder is total: any bytes in, a value or a [`WireError`] out. A length that a peer
 //! names is checked against its bound before anything is allocated for it. There is no I/O, no
@@ -14,6 +14,7 @@ pub mod position;
 pub mod relay;
 pub mod role;
 pub mod session;
+pub mod shim;
 pub mod terminal;
 pub mod time;
 pub mod wire;

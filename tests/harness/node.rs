@@ -14,6 +14,7 @@ use gantline_protocol::{
 };
 use gantline_transport::Carriers;
 use getrandom::{SysRng, rand_core::UnwrapErr};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use crate::{
@@ -28,9 +29,12 @@ const MAX_ANSWER: usize = 16 << 20;
 #[derive(Debug)]
 pub struct TestNode {
     program: Program,
+    _agents: AgentsEnd,
     home: TempDir,
     relay: Option<RelayAddress>,
     carriers: Carriers,
+    /// The program that it is.
+    file: PathBuf,
 }
 
 impl TestNode {
@@ -62,15 +66,31 @@ impl TestNode {
         Self::launch_by(Carriers::Both, options, relay)
     }
 
+    /// Starts one without a relay that is this file.
+    #[must_use]
+    pub fn of_program(file: &Path) -> Self {
+        Self::launch_program(file.to_owned(), Carriers::Both, &[], None)
+    }
+
     /// The same, by these carriers alone.
     ///
     /// # Panics
     /// If it does not start.
     #[must_use]
     pub fn launch_by(carriers: Carriers, options: &[&str], relay: Option<RelayAddress>) -> Self {
+        Self::launch_program(program::path("gantline"), carriers, options, relay)
+    }
+
+    fn launch_program(
+        file: PathBuf,
+        carriers: Carriers,
+        options: &[&str],
+        relay: Option<RelayAddress>,
+    ) -> Self {
         let home = TempDir::new().expect("there is a temporary directory");
-        let (program, _) = up(home.path(), carriers, options);
-        Self { program, home, relay, carriers }
+        let (program, _) = up(&file, home.path(), carriers, options);
+        let _agents = AgentsEnd(home.path().join("home/log"));
+        Self { program, _agents, home, relay, carriers, file }
     }
 
     /// The process.
@@ -106,7 +126,7 @@ impl TestNode {
 
     /// Starts it again on the same home; it is joined already.
     pub fn start_again(&mut self) {
-        self.program = up(self.home.path(), self.carriers, &[]).0;
+        self.program = up(&self.file, self.home.path(), self.carriers, &[]).0;
     }
 
     /// Its API, by its Unix socket.
@@ -180,16 +200,54 @@ impl TestNode {
     }
 }
 
+/// Agents outlive a node, but not a scenario: those below this directory are killed.
+#[derive(Debug)]
+struct AgentsEnd(PathBuf);
+
+impl Drop for AgentsEnd {
+    fn drop(&mut self) {
+        for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let life = std::fs::read(entry.path().join("process.json")).unwrap_or_default();
+            let life: serde_json::Value = serde_json::from_slice(&life).unwrap_or_default();
+            let pid = |which: &str| {
+                let pid = life[which]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+                pid.and_then(Pid::from_raw)
+            };
+            if let Some(process) =
+                pid("process").filter(|_| !entry.path().join("exit.json").exists())
+            {
+                let _ = kill_process_group(process, Signal::KILL);
+            }
+            let is_shim = |pid: &Pid| {
+                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                line.starts_with(b"gantline\0shim")
+            };
+            if let Some(shim) = pid("shim").filter(is_shim) {
+                let _ = kill_process(shim, Signal::KILL);
+            }
+        }
+    }
+}
+
 /// The command line with this home.
 #[must_use]
 pub fn gantline(home: &Path) -> Command {
-    let mut command = Command::new(program::path("gantline"));
+    command(&program::path("gantline"), home)
+}
+
+fn command(file: &Path, home: &Path) -> Command {
+    let mut command = Command::new(file);
     command.env("GANTLINE_HOME", home).env_remove("GANTLINE_LOG").env("NO_COLOR", "1");
     command
 }
 
-fn up(scratch: &Path, carriers: Carriers, options: &[&str]) -> (Program, serde_json::Value) {
-    let mut command = gantline(&scratch.join("home"));
+fn up(
+    file: &Path,
+    scratch: &Path,
+    carriers: Carriers,
+    options: &[&str],
+) -> (Program, serde_json::Value) {
+    let mut command = command(file, &scratch.join("home"));
     command.env(Carriers::VARIABLE, carriers.to_string());
     command.args(["up", "--json", "--port", "0"]).args(options);
     Program::start("gantline", &mut command, &scratch.join("stderr.log"))

@@ -175,7 +175,8 @@ impl TestViewer {
             return Err(RequestError::Malformed("the conversation ended".to_owned()));
         }
         if let Some(position) = self.position() {
-            at.sender.send(&ViewerMessage::Ack(position.offset)).await?;
+            // A node that has said its last word does not hear it; what is broken shows above.
+            let _ = at.sender.send(&ViewerMessage::Ack(position.offset)).await;
         }
         Ok(is_attached)
     }

@@ -60,18 +60,18 @@ impl Mutations {
     ///
     /// # Errors
     /// [`Refused`], as every other act.
-    pub fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
+    pub async fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
         admit(who, &Act::Spawn(&request))?;
-        Ok(self.agents.spawn(request)?)
+        Ok(self.agents.spawn(request).await?)
     }
 
     /// Runs a command without a terminal.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
-    pub fn exec(&self, who: &Principal, request: ExecRequest) -> Result<Exec, Refused> {
+    pub async fn exec(&self, who: &Principal, request: ExecRequest) -> Result<Exec, Refused> {
         admit(who, &Act::Exec(&request))?;
-        Ok(self.agents.exec(request)?)
+        Ok(self.agents.exec(request).await?)
     }
 
     /// Sends a signal to an agent's process group.
@@ -192,12 +192,14 @@ impl From<AgentsError> for Refused {
             AgentsError::Ended(_)
             | AgentsError::StillRunning(_)
             | AgentsError::NoTerminal(_)
-            | AgentsError::Spawn(_)
             | AgentsError::Host(HostError::Spawn(_)) => Self::conflict(detail),
             AgentsError::Command(_) => Self::invalid(detail),
-            AgentsError::Full | AgentsError::Stopping | AgentsError::Host(HostError::Pty(_)) => {
-                Self::new(ProblemCode::Unavailable, detail)
-            }
+            AgentsError::Full
+            | AgentsError::Stopping
+            | AgentsError::Away(..)
+            | AgentsError::Host(
+                HostError::Files { .. } | HostError::NoShim(_) | HostError::Shim(_),
+            ) => Self::new(ProblemCode::Unavailable, detail),
         }
     }
 }

@@ -163,6 +163,7 @@ mod tests {
             epoch: None,
             size: TerminalSize::STANDARD,
             exit: None,
+            problem: None,
             restarts: 0,
             created_at: Timestamp::default(),
             started_at: None,

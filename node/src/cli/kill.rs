@@ -2,12 +2,16 @@
 
 use clap::ValueEnum;
 use gantline_client::connection::Request;
-use gantline_protocol::api::{Signal, SignalRequest};
+use gantline_protocol::{
+    AgentId,
+    api::{Agent, Signal, SignalRequest},
+};
 
 use super::{
     Context, agent,
     failure::{Exit, Failure},
     out,
+    reach::Reached,
 };
 
 /// Stop an agent: ask it to end, and end it if it has not after 10 seconds
@@ -16,10 +20,15 @@ use super::{
 Examples:
   gantline kill ag-x7k2p
   gantline kill build -9        end it now
-  gantline kill build -s hup    send a signal, to the whole process group")]
+  gantline kill build -s hup    send a signal, to the whole process group
+  gantline kill --all           stop everything that runs on this machine")]
 pub(super) struct Args {
     /// The agent: its id or name
-    agent: String,
+    #[arg(required_unless_present = "all")]
+    agent: Option<String>,
+    /// All agents that run
+    #[arg(long, conflicts_with = "agent")]
+    all: bool,
     /// End it now; it can't object
     #[arg(short = '9', long = "now", conflicts_with = "signal")]
     now: bool,
@@ -67,21 +76,40 @@ impl From<SignalChoice> for Signal {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let reached = context.reach.machine(args.on.as_deref()).await?;
-    let id = agent::find(&reached, &args.agent).await?;
+    let ids = match &args.agent {
+        Some(agent) => vec![agent::find(&reached, agent).await?],
+        None => running(&reached).await?,
+    };
     let signal = match args.now {
         true => Some(Signal::Kill),
         false => args.signal.map(Signal::from),
     };
-    let request = match signal {
-        Some(signal) => {
-            Request::post(format!("/v1/agents/{id}/signal"), &SignalRequest { signal })?
+    for id in ids {
+        let request = match signal {
+            Some(signal) => {
+                Request::post(format!("/v1/agents/{id}/signal"), &SignalRequest { signal })?
+            }
+            None => Request::post(format!("/v1/agents/{id}/stop"), &serde_json::json!({}))?,
+        };
+        match reached.request(request).await {
+            Ok(_) => {}
+            // It has ended meanwhile.
+            Err(failure) if args.all => {
+                out::say(format!("{id}: {failure}"));
+                continue;
+            }
+            Err(failure) => return Err(failure),
         }
-        None => Request::post(format!("/v1/agents/{id}/stop"), &serde_json::json!({}))?,
-    };
-    reached.request(request).await?;
-    out::say(match signal {
-        Some(signal) => format!("{id}: sent {}", format!("{signal:?}").to_uppercase()),
-        None => format!("{id}: stopping"),
-    });
+        out::say(match signal {
+            Some(signal) => format!("{id}: sent {}", format!("{signal:?}").to_uppercase()),
+            None => format!("{id}: stopping"),
+        });
+    }
     Ok(Exit::Ok)
+}
+
+async fn running(reached: &Reached) -> Result<Vec<AgentId>, Failure> {
+    let agents: Vec<Agent> = reached.json(Request::get("/v1/agents")).await?;
+    let running = agents.into_iter().filter(|agent| !agent.state.is_final());
+    Ok(running.map(|agent| agent.agent_id).collect())
 }

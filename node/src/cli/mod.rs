@@ -33,7 +33,7 @@ use self::{
     out::Color,
     reach::{PathChoice, Reach},
 };
-use crate::state::Home;
+use crate::{shim, state::Home};
 
 /// Drive your own machines from anywhere, end to end encrypted through a relay that can't look in.
 #[derive(Debug, Parser)]
@@ -95,6 +95,10 @@ struct Context {
 /// Runs the command line of this process, and gives what it ends with.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Before anything else: a shim is to stay small.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == shim::VERB) {
+        return shim::run();
+    }
     let cli = Cli::parse();
     let color = cli.color;
     match begin(cli) {

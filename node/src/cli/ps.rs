@@ -63,6 +63,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         out::say("no agents; start one: gantline spawn --attach -- bash");
     } else {
         out::data(table(&rows, args.all, context.color.on_stdout()))?;
+        for Row { agent, .. } in &rows {
+            if let Some(problem) = &agent.problem {
+                out::say(format!("{}: {}", agent.agent_id, text::line(problem)));
+            }
+        }
     }
     Ok(exit)
 }
@@ -155,6 +160,9 @@ fn state(agent: &Agent) -> String {
         AgentState::RestartLimit => "restart limit",
         AgentState::Lost => "lost",
     };
+    if agent.problem.is_some() {
+        return format!("{name} (out of reach)");
+    }
     match (agent.state.is_final(), agent.exit) {
         (true, Some(status)) => format!("{name} ({})", agent::ending(Some(status))),
         (true, None) | (false, _) => name.to_owned(),

@@ -3,7 +3,7 @@
 use gantline_client::connection::Request;
 use gantline_protocol::{
     Name,
-    api::{Agent, SpawnRequest},
+    api::{Agent, LogMb, ScrollbackKb, SpawnRequest},
 };
 
 use super::{
@@ -30,6 +30,12 @@ pub(super) struct Args {
     /// What people call the agent
     #[arg(long)]
     name: Option<Name>,
+    /// Keep so many KiB of its output in memory; 4096 if left out
+    #[arg(long, value_name = "KIB")]
+    scrollback_kb: Option<ScrollbackKb>,
+    /// Keep so many MiB of its output on the disk beyond that; 128 if left out
+    #[arg(long, value_name = "MIB")]
+    log_mb: Option<LogMb>,
     /// Attach to it at once
     #[arg(short, long, conflicts_with = "json")]
     attach: bool,
@@ -45,6 +51,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         command: args.what.command()?,
         name: args.name,
         size: agent::terminal_size(),
+        scrollback_kb: args.scrollback_kb,
+        log_mb: args.log_mb,
     };
     let reached = context.reach.machine(args.on.as_deref()).await?;
     let agent: Agent = reached.json(Request::post("/v1/agents", &request)?).await?;

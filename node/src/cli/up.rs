@@ -27,7 +27,8 @@ const LOG: &str = "GANTLINE_LOG";
 /// Run this machine's node in the foreground
 ///
 /// It runs agents, and lets its user and paired devices reach them: here by a socket and 127.0.0.1,
-/// from elsewhere through the relays that it has joined. Ctrl-C stops it, a second one at once.
+/// from elsewhere through the relays that it has joined. Ctrl-C stops it, a second one at once. What
+/// runs goes on without it, and the next `gantline up` has it again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -142,7 +143,7 @@ fn tell(
         text.push_str("  relay     none; join one with `gantline up --join LINK`\n");
     }
     text.push_str(
-        "In another terminal, `gantline pair` lets a device in. Ctrl-C stops the node.\n",
+        "In another terminal, `gantline pair` lets a device in. Ctrl-C stops the node; agents go on.\n",
     );
     out::data(text)
 }

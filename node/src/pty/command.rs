@@ -13,7 +13,7 @@ use gantline_protocol::{AgentId, api};
 const TERM: &str = "xterm-256color";
 /// Variables of ours that are no business of an agent.
 const OURS: &str = "GANTLINE_";
-/// Tells a process which agent it belongs to, and the node which processes an agent has started.
+/// Tells a process which agent it belongs to.
 const AGENT: &str = "GANTLINE_AGENT";
 
 /// A command, ready to be started.
@@ -105,12 +105,6 @@ impl Prepared {
         self.environment.retain(|(name, _)| name != AGENT);
         self.environment.push((AGENT.into(), id.to_string().into()));
         self
-    }
-
-    /// What [`Prepared::of_agent`] has put into the environment, as `NAME=value`.
-    pub(crate) fn mark(&self) -> Option<Vec<u8>> {
-        let (_, id) = self.environment.iter().find(|(name, _)| name == AGENT)?;
-        Some([AGENT.as_bytes(), b"=", id.as_encoded_bytes()].concat())
     }
 }
 

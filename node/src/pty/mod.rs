@@ -1,18 +1,17 @@
 //! An agent's process and everything about its output: the PTY, the log, and everybody who watches.
 //!
-//! [`host`] is what will move into a process of its own: it holds process and log, and everything
-//! above it speaks to it in READ, WRITE, RESIZE, SIGNAL and WAIT. [`terminal`] serves one viewer,
-//! [`hub`] decides between them, [`screen`] knows what they see.
+//! The process itself is in the hands of a [`shim`](crate::shim), with its log. [`host`] is this
+//! node's side of it: everything above speaks to it in READ, WRITE, RESIZE, SIGNAL and WAIT.
+//! [`terminal`] serves one viewer, [`hub`] decides between them, [`screen`] knows what they see.
 
 pub mod command;
 mod flow;
 pub mod host;
 pub mod hub;
-mod input;
+mod link;
 pub mod log;
+mod scope;
 pub mod screen;
-mod sys;
 pub mod terminal;
-pub(crate) mod tree;
 
-pub use host::{Host, HostError};
+pub use host::{Host, HostError, Shims};

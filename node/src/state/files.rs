@@ -172,6 +172,11 @@ impl StateFiles {
     }
 }
 
+/// Reads a file that is ours and private, wherever it is.
+pub(crate) fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    read_bounded(path, Private::Wholly)
+}
+
 /// Reads a file that a person wrote, wherever it is.
 pub(crate) fn read_config(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     read_bounded(path, Private::FromWriters)

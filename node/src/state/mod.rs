@@ -9,6 +9,6 @@ mod lock;
 
 pub use error::{StateError, Unsafety};
 pub use files::{MAX_FILE, StateFiles};
-pub(crate) use files::{read_config, write_config};
+pub(crate) use files::{read_config, read_private, write_config};
 pub use home::Home;
 pub use lock::InstanceLock;

@@ -3,104 +3,94 @@
 use std::time::Duration;
 
 use gantline_protocol::{
-    AgentId, Name, Timestamp,
-    api::{Argv, Cwd, signal::Signal},
-    terminal::TerminalSize,
+    AgentId, Timestamp,
+    api::{Agent, AgentState, signal::Signal},
 };
 
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep},
+use crate::{
+    pty::{host::Host, hub::Hub},
+    shim::record::Definition,
 };
-
-use super::exec::Group;
-use crate::pty::{host::Ended, hub::Hub, log::Log, tree::Tree};
 
 /// An agent.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    pub(super) id: AgentId,
-    pub(super) name: Option<Name>,
-    pub(super) argv: Argv,
-    pub(super) shell: bool,
-    pub(super) cwd: Option<Cwd>,
-    pub(super) size: TerminalSize,
-    pub(super) started: Timestamp,
-    /// When and how its process ended.
-    pub(super) ended: Option<(Timestamp, Ended)>,
+    pub(super) definition: Definition,
     /// It was told to stop.
     pub(super) is_stopping: bool,
     pub(super) running: Running,
-    pub(super) log: Log,
 }
 
-/// What holds its process.
+/// What its process talks to.
 #[derive(Debug, Clone)]
 pub(super) enum Running {
     /// A terminal.
     Terminal(Hub),
     /// Pipes for standard output and standard error.
-    Pipes(Group),
-}
-
-/// How often to look whether processes are gone that can't be waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Ends a process and everything that it started, at once. Who they are takes a look at everything
-/// that runs.
-pub(super) async fn kill(tree: Tree) {
-    // It does not panic, and when the runtime ends there is nobody to tell.
-    let _ = spawn_blocking(move || tree.kill()).await;
+    Pipes(Host),
 }
 
 impl Running {
-    pub(super) fn pid(&self) -> u32 {
+    pub(super) fn host(&self) -> &Host {
         match self {
-            Self::Terminal(hub) => hub.host().pid(),
-            Self::Pipes(group) => group.pid(),
+            Self::Terminal(hub) => hub.host(),
+            Self::Pipes(host) => host,
         }
     }
 
     pub(super) fn signal(&self, signal: Signal) {
-        match self {
-            Self::Terminal(hub) => hub.host().signal(signal),
-            Self::Pipes(group) => group.signal(signal),
-        }
+        self.host().signal(signal);
     }
 
-    /// Ends its process and everything that it started, at once.
-    pub(super) async fn kill(&self) {
-        kill(self.tree()).await;
+    pub(super) fn stop(&self, grace: Duration) {
+        self.host().stop(grace);
+    }
+}
+
+impl Entry {
+    pub(super) const fn id(&self) -> AgentId {
+        self.definition.agent_id
     }
 
-    /// Asks what its process has left behind to end, and waits until it has, until `deadline`.
-    pub(super) async fn ask_the_rest(&self, deadline: Instant) {
-        let look = |ask: bool| {
-            let tree = self.tree();
-            // It does not panic, and when the runtime ends there is nobody to wait for.
-            let looked =
-                spawn_blocking(move || if ask { tree.ask_the_rest() } else { tree.has_rest() });
-            async { looked.await.unwrap_or(false) }
+    pub(super) fn host(&self) -> &Host {
+        self.running.host()
+    }
+
+    /// When its process ended, if it has.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.host().end().map(|end| end.at)
+    }
+
+    /// What it has to say for itself.
+    pub(super) fn describe(&self) -> Agent {
+        let end = self.host().end();
+        let state = match (end.map(|end| end.how), self.is_stopping) {
+            (Some(None), _) => AgentState::Lost,
+            (Some(Some(_)), _) => AgentState::Exited,
+            (None, true) => AgentState::Stopping,
+            (None, false) => AgentState::Running,
         };
-        let mut is_there = look(true).await;
-        while is_there && Instant::now() < deadline {
-            // Nobody tells when a process ends that is nobody's child here.
-            sleep(LOOK_EVERY).await;
-            is_there = look(false).await;
-        }
-    }
-
-    fn tree(&self) -> Tree {
-        match self {
-            Self::Terminal(hub) => hub.host().tree().clone(),
-            Self::Pipes(group) => group.tree().clone(),
-        }
-    }
-
-    pub(super) async fn wait(&self) {
-        match self {
-            Self::Terminal(hub) => drop(hub.host().wait().await),
-            Self::Pipes(group) => group.wait().await,
+        let Definition { agent_id, name, argv, shell, cwd, size, epoch, created_at, kind: _ } =
+            self.definition.clone();
+        Agent {
+            agent_id,
+            name,
+            argv,
+            shell,
+            cwd,
+            state,
+            pid: self.host().pid().filter(|_| end.is_none()),
+            epoch: Some(epoch),
+            size: match &self.running {
+                Running::Terminal(hub) => hub.size(),
+                Running::Pipes(_) => size,
+            },
+            exit: end.and_then(|end| end.how),
+            problem: self.host().problem().map(|why| why.to_string()),
+            restarts: 0,
+            created_at,
+            started_at: Some(created_at),
+            ended_at: end.map(|end| end.at),
         }
     }
 }

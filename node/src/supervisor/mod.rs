@@ -1,38 +1,38 @@
-//! Agents: the commands that this machine runs and looks after. Today they are started, watched and
-//! ended; what restarts, probes and remembers them comes on top of [`Agents`].
+//! Agents: the commands that this machine runs and looks after. Today they are started, watched,
+//! ended, and found again by the next node; what restarts and probes them comes on top of [`Agents`].
 
 mod agent;
 mod exec;
 mod output;
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use gantline_protocol::{
-    AgentId, Epoch, Timestamp,
-    api::{self, Agent, AgentState, EventKind, ExecRequest, SpawnRequest, signal::Signal},
+    AgentId, Epoch,
+    api::{self, Agent, EventKind, ExecRequest, LogMb, SpawnRequest, signal::Signal},
     terminal::TerminalSize,
 };
 use getrandom::{
     SysRng,
     rand_core::{Rng, UnwrapErr},
 };
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
     events::Events,
     pty::{
-        HostError,
+        HostError, Shims,
         command::{CommandError, Prepared},
         host::Host,
         hub::Hub,
-        log::{Limits, Log},
+        log::Limits,
         screen::Origin,
     },
+    shim::record::{Definition, Kind, Record},
 };
 
 use agent::{Entry, Running};
@@ -60,8 +60,8 @@ impl Default for Settings {
     }
 }
 
-/// How long agents may take to hear TERM when the node stops, before their terminals hang up.
-const HANG_UP_AFTER: Duration = Duration::from_millis(500);
+/// How long a node that starts waits to hear what has become of its agents.
+const FOUND_WITHIN: Duration = Duration::from_secs(3);
 
 /// The agents of this machine. Clones are the same.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ pub struct Agents {
 
 #[derive(Debug)]
 struct Shared {
-    log_dir: PathBuf,
+    shims: Shims,
     settings: Settings,
     events: Events,
     table: Mutex<Table>,
@@ -80,6 +80,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     entries: BTreeMap<AgentId, Entry>,
+    /// Those that are being started.
+    starting: BTreeSet<AgentId>,
     /// The node stops: nothing new is started.
     is_closed: bool,
 }
@@ -102,40 +104,59 @@ pub enum AgentsError {
     /// As many agents run as may.
     #[error("{MAX_RUNNING} agents run already; stop one first")]
     Full,
+    /// Its shim can't be reached.
+    #[error("agent {0} can't be reached: {1}")]
+    Away(AgentId, String),
     /// The node is stopping.
     #[error("this node is stopping")]
     Stopping,
     /// The command can't be started.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The system does not start it.
+    /// Its process, or the shim that is to hold it, can't be started.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The system does not start it.
-    #[error("the system does not start it: {0}")]
-    Spawn(std::io::Error),
 }
 
 impl Agents {
-    /// No agents yet; their logs go below `log_dir`, where nothing is kept from before: until agents
-    /// outlive the node, a log without its agent is of nobody.
+    /// No agents yet. Needs a Tokio runtime.
     #[must_use]
-    pub fn new(log_dir: PathBuf, events: Events) -> Self {
-        Self::with_settings(log_dir, events, Settings::default())
+    pub fn new(shims: Shims, events: Events) -> Self {
+        Self::with_settings(shims, events, Settings::default())
     }
 
-    /// As [`Agents::new`], keeping so much of each agent's output.
+    /// The same, with other settings.
     #[must_use]
-    pub fn with_limits(log_dir: PathBuf, events: Events, limits: Limits) -> Self {
-        Self::with_settings(log_dir, events, Settings { limits, ..Settings::default() })
-    }
-
-    /// As [`Agents::new`], with other settings.
-    #[must_use]
-    pub fn with_settings(log_dir: PathBuf, events: Events, settings: Settings) -> Self {
-        remove_leftovers(&log_dir);
-        let shared = Shared { log_dir, settings, events, table: Mutex::default() };
+    pub fn with_settings(shims: Shims, events: Events, settings: Settings) -> Self {
+        let shared = Shared { shims, settings, events, table: Mutex::default() };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Finds the agents that another node has started, and what has become of them; those that can
+    /// not be reached at once are looked for further on.
+    pub async fn find_again(&self) {
+        let log_dir = self.shared.shims.log_dir.clone();
+        let definitions = spawn_blocking(move || definitions(&log_dir)).await.unwrap_or_default();
+        let entered = definitions.into_iter().map(|definition| {
+            let (this, host) = (self.clone(), Host::find(&self.shared.shims, &definition));
+            tokio::spawn(async move {
+                host.is_found().await;
+                let running = match definition.kind {
+                    Kind::Terminal => {
+                        let size = host.size();
+                        Running::Terminal(Hub::new(host, size, Origin::Found))
+                    }
+                    Kind::Pipes => Running::Pipes(host),
+                };
+                this.enter(Entry { definition, is_stopping: false, running });
+            })
+        });
+        let entered = futures_util::future::join_all(entered.collect::<Vec<_>>());
+        if timeout(FOUND_WITHIN, entered).await.is_err() {
+            tracing::warn!("some agents have not answered yet");
+        }
+        let forgotten = self.take_oldest();
+        self.tell_forgotten(forgotten);
     }
 
     /// All agents, in the order of their start.
@@ -155,56 +176,42 @@ impl Agents {
         self.table().entries.get(&id).map(Entry::describe).ok_or(AgentsError::NotFound(id))
     }
 
-    /// Starts a command on a terminal. Once this returns, its process runs. Needs a Tokio runtime.
+    /// Starts a command on a terminal. Once this returns, its process runs; giving the wait up does
+    /// not stop it.
     ///
     /// # Errors
     /// [`AgentsError`]; nothing was started.
-    pub fn spawn(&self, request: SpawnRequest) -> Result<Agent, AgentsError> {
-        let command = Prepared::new(&request.command)?;
-        let size = request.size.unwrap_or(TerminalSize::STANDARD);
-        let (id, entry) = self.begin(request.command, request.name, size, |id, log| {
-            let command = command.of_agent(id);
-            let host = Host::start(&command, size, log)?;
-            Ok(Running::Terminal(Hub::new(host, size, Origin::Started)))
-        })?;
-        let Running::Terminal(hub) = entry.running.clone() else {
-            return Err(AgentsError::NoTerminal(id));
-        };
-        let this = self.clone();
-        tokio::spawn(async move {
-            let ended = hub.host().wait().await;
-            this.ended(id, ended);
-        });
+    pub async fn spawn(&self, request: SpawnRequest) -> Result<Agent, AgentsError> {
+        let SpawnRequest { command, name, size, scrollback_kb, log_mb } = request;
+        let size = size.unwrap_or(TerminalSize::STANDARD);
+        let usual = self.shared.settings.limits;
+        let memory = scrollback_kb.and_then(|kb| usize::try_from(kb.bytes()).ok());
+        let memory = memory.unwrap_or(usual.memory);
+        let limits = Limits { memory, file: log_mb.map_or(usual.file, LogMb::bytes) };
+        let prepared = Prepared::new(&command)?;
+        let entry = self.start(command, prepared, name, size, Kind::Terminal, limits).await?;
         Ok(entry.describe())
     }
 
     /// Runs a command without a terminal, with standard output and standard error apart. It goes on
-    /// if nobody listens any more. Needs a Tokio runtime.
+    /// if nobody listens any more.
     ///
     /// # Errors
     /// [`AgentsError`]; nothing was started.
-    pub fn exec(&self, request: ExecRequest) -> Result<Exec, AgentsError> {
-        let command = Prepared::new(&request.command)?;
-        let mut started = None;
-        let (id, entry) =
-            self.begin(request.command, None, TerminalSize::STANDARD, |id, log| {
-                let command = command.of_agent(id);
-                let (process, group) =
-                    exec::Process::start(&command, log).map_err(AgentsError::Spawn)?;
-                started = Some(process);
-                Ok(Running::Pipes(group))
-            })?;
-        let Some(process) = started else { return Err(AgentsError::NotFound(id)) };
-        let began = entry.started;
+    pub async fn exec(&self, request: ExecRequest) -> Result<Exec, AgentsError> {
+        let prepared = Prepared::new(&request.command)?;
+        let limits = self.shared.settings.limits;
+        let size = TerminalSize::STANDARD;
+        let command = request.command;
+        let entry = self.start(command, prepared, None, size, Kind::Pipes, limits).await?;
         let limit = request.timeout_ms.map(|millis| Duration::from_millis(millis.get().into()));
-        let this = self.clone();
-        Ok(process.run(id, began, limit, move |ended| this.ended(id, ended)))
+        Ok(Exec::new(entry.id(), entry.definition.created_at, entry.host().clone(), limit))
     }
 
     /// Sends a signal to an agent's process group.
     ///
     /// # Errors
-    /// [`AgentsError::NotFound`], [`AgentsError::Ended`].
+    /// [`AgentsError::NotFound`], [`AgentsError::Ended`], [`AgentsError::Away`].
     pub fn signal(&self, id: AgentId, signal: Signal) -> Result<Agent, AgentsError> {
         let (running, agent) = self.running(id)?;
         running.signal(signal);
@@ -215,12 +222,11 @@ impl Agents {
     /// at once; the state tells how it goes.
     ///
     /// # Errors
-    /// [`AgentsError::NotFound`], [`AgentsError::Ended`].
+    /// [`AgentsError::NotFound`], [`AgentsError::Ended`], [`AgentsError::Away`].
     pub fn stop(&self, id: AgentId) -> Result<Agent, AgentsError> {
         let (running, _) = self.running(id)?;
         let agent = self.change(id, |entry| entry.is_stopping = true)?;
-        let grace = self.shared.settings.grace;
-        tokio::spawn(async move { end(&running, grace).await });
+        running.stop(self.shared.settings.grace);
         Ok(agent)
     }
 
@@ -231,11 +237,14 @@ impl Agents {
     pub fn remove(&self, id: AgentId) -> Result<(), AgentsError> {
         let mut table = self.table();
         let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
-        if entry.ended.is_none() {
+        if entry.host().end().is_none() {
             return Err(AgentsError::StillRunning(id));
         }
-        table.entries.remove(&id);
+        let removed = table.entries.remove(&id);
         drop(table);
+        if let Some(entry) = removed {
+            entry.host().forget();
+        }
         self.shared.events.publish(EventKind::AgentRemoved { agent_id: id });
         Ok(())
     }
@@ -243,108 +252,136 @@ impl Agents {
     /// A range of what an agent has written.
     ///
     /// # Errors
-    /// [`AgentsError::NotFound`].
+    /// [`AgentsError::NotFound`], [`AgentsError::Away`].
     pub fn output(&self, id: AgentId, range: OutputRange) -> Result<Output, AgentsError> {
         let table = self.table();
         let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
-        Ok(Output::new(entry.log.clone(), range))
+        is_reached(id, entry.host())?;
+        Ok(Output::new(entry.host().log().clone(), range))
     }
 
     /// The terminal of an agent, for its viewers.
     ///
     /// # Errors
-    /// [`AgentsError::NotFound`], [`AgentsError::NoTerminal`].
+    /// [`AgentsError::NotFound`], [`AgentsError::NoTerminal`], [`AgentsError::Away`].
     pub fn hub(&self, id: AgentId) -> Result<Hub, AgentsError> {
         let table = self.table();
-        match &table.entries.get(&id).ok_or(AgentsError::NotFound(id))?.running {
+        let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
+        is_reached(id, entry.host())?;
+        match &entry.running {
             Running::Terminal(hub) => Ok(hub.clone()),
             Running::Pipes(_) => Err(AgentsError::NoTerminal(id)),
         }
     }
 
-    /// Ends every agent: told first, killed at `within`. Starts nothing from now on.
-    pub async fn shut_down(&self, within: Duration) {
-        let running: Vec<_> = {
-            let mut table = self.table();
-            table.is_closed = true;
-            let live = table.entries.values().filter(|entry| entry.ended.is_none());
-            live.map(|entry| entry.running.clone()).collect()
-        };
-        let ends = running.iter().map(|running| async move {
-            // The terminals go with the node: an interactive shell leaves for that, and not for
-            // TERM. Whoever does hear TERM has had time to end in order.
-            let hang_up = async {
-                sleep(HANG_UP_AFTER).await;
-                running.signal(Signal::Hup);
-                std::future::pending().await
-            };
-            tokio::select! {
-                () = end(running, within) => {}
-                () = hang_up => {}
-            }
-        });
-        futures_util::future::join_all(ends).await;
+    /// Starts nothing from now on, and leaves all agents to their shims: they go on.
+    pub fn leave(&self) {
+        let mut table = self.table();
+        table.is_closed = true;
+        table.entries.values().for_each(|entry| entry.host().leave());
     }
 
-    /// Enters an agent and starts its process.
-    fn begin(
+    /// Starts a process, and enters its agent. Once begun it is seen through.
+    async fn start(
         &self,
         command: api::Command,
+        prepared: Prepared,
         name: Option<gantline_protocol::Name>,
         size: TerminalSize,
-        start: impl FnOnce(AgentId, Log) -> Result<Running, AgentsError>,
-    ) -> Result<(AgentId, Entry), AgentsError> {
+        kind: Kind,
+        limits: Limits,
+    ) -> Result<Entry, AgentsError> {
+        let (agent_id, epoch) = self.reserve()?;
+        let api::Command { argv, cwd, shell, env: _ } = command;
+        let created_at = SystemTime::now().into();
+        let definition =
+            Definition { agent_id, name, argv, shell, cwd, size, kind, epoch, created_at };
+        let this = self.clone();
+        let started = tokio::spawn(async move {
+            let shims = &this.shared.shims;
+            let started =
+                Host::start(shims, &definition, prepared.of_agent(agent_id), limits).await;
+            let entered = started.map(|host| {
+                let running = match kind {
+                    Kind::Terminal => Running::Terminal(Hub::new(host, size, Origin::Started)),
+                    Kind::Pipes => Running::Pipes(host),
+                };
+                let entry = Entry { definition, is_stopping: false, running };
+                this.enter(entry.clone());
+                entry
+            });
+            this.table().starting.remove(&agent_id);
+            entered
+        });
+        // It does not panic, and when the runtime ends there is nobody to tell.
+        Ok(started.await.map_err(|_| AgentsError::Stopping)??)
+    }
+
+    /// A name for a new agent, if there may be one more.
+    fn reserve(&self) -> Result<(AgentId, Epoch), AgentsError> {
         let mut table = self.table();
         if table.is_closed {
             return Err(AgentsError::Stopping);
         }
-        if table.entries.values().filter(|entry| entry.ended.is_none()).count() >= MAX_RUNNING {
+        let running = table.entries.values().filter(|entry| entry.host().end().is_none()).count();
+        if running + table.starting.len() >= MAX_RUNNING {
             return Err(AgentsError::Full);
         }
         let rng = &mut UnwrapErr(SysRng);
-        let id = loop {
+        loop {
             let mut random = [0; 5];
             rng.fill_bytes(&mut random);
             let id = AgentId::from_random(random);
-            if !table.entries.contains_key(&id) {
-                break id;
+            // The directory of one that could not be read is not anybody else's.
+            let is_free = !table.entries.contains_key(&id)
+                && !self.shared.shims.record(id).dir().exists()
+                && table.starting.insert(id);
+            if is_free {
+                return Ok((id, Epoch(rng.next_u64())));
             }
-        };
-        let dir = self.shared.log_dir.join(id.to_string());
-        let log = Log::new(Epoch(rng.next_u64()), dir, self.shared.settings.limits);
-        let running = start(id, log.clone())?;
-        let api::Command { argv, cwd, shell, env: _ } = command;
-        let entry = Entry {
-            id,
-            name,
-            argv,
-            shell,
-            cwd,
-            size,
-            started: now(),
-            ended: None,
-            is_stopping: false,
-            running,
-            log,
-        };
-        table.entries.insert(id, entry.clone());
-        drop(table);
-        self.tell(&entry);
-        Ok((id, entry))
+        }
     }
 
-    fn ended(&self, id: AgentId, how: crate::pty::host::Ended) {
-        let (entry, forgotten) = {
-            let mut table = self.table();
-            let Some(entry) = table.entries.get_mut(&id) else { return };
-            entry.ended = Some((now(), how));
-            let entry = entry.clone();
-            let forgotten = table.forget_oldest(self.shared.settings.ended);
-            (entry, forgotten)
-        };
+    /// Enters an agent, and watches over it.
+    fn enter(&self, entry: Entry) {
+        let (id, host) = (entry.id(), entry.host().clone());
         self.tell(&entry);
-        for agent_id in forgotten {
-            self.shared.events.publish(EventKind::AgentRemoved { agent_id });
+        self.table().entries.insert(id, entry);
+        let this = self.clone();
+        tokio::spawn(async move {
+            let mut problem = host.problem();
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = host.wait() => break,
+                    now = host.problem_changes(problem.as_deref()) => problem = now,
+                    () = host.is_left() => return,
+                }
+                this.retell(id);
+            }
+            let forgotten = this.take_oldest();
+            this.retell(id);
+            this.tell_forgotten(forgotten);
+        });
+    }
+
+    fn retell(&self, id: AgentId) {
+        let entry = self.table().entries.get(&id).cloned();
+        if let Some(entry) = entry {
+            self.tell(&entry);
+        }
+    }
+
+    /// Takes out the agents that ended longest ago, all but as many as are to be remembered.
+    fn take_oldest(&self) -> Vec<Entry> {
+        let forgotten = self.table().forget_oldest(self.shared.settings.ended);
+        forgotten.iter().for_each(|entry| entry.host().forget());
+        forgotten
+    }
+
+    fn tell_forgotten(&self, forgotten: Vec<Entry>) {
+        for entry in forgotten {
+            self.shared.events.publish(EventKind::AgentRemoved { agent_id: entry.id() });
         }
     }
 
@@ -362,7 +399,8 @@ impl Agents {
     fn running(&self, id: AgentId) -> Result<(Running, Agent), AgentsError> {
         let table = self.table();
         let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
-        match entry.ended {
+        is_reached(id, entry.host())?;
+        match entry.host().end() {
             None => Ok((entry.running.clone(), entry.describe())),
             Some(_) => Err(AgentsError::Ended(id)),
         }
@@ -380,77 +418,39 @@ impl Agents {
 }
 
 impl Table {
-    /// Forgets the agents that ended longest ago, all but `most`.
-    fn forget_oldest(&mut self, most: usize) -> Vec<AgentId> {
-        let ended = self.entries.values().filter_map(|entry| Some((entry.ended?.0, entry.id)));
+    /// Takes out the agents that ended longest ago, all but `most`.
+    fn forget_oldest(&mut self, most: usize) -> Vec<Entry> {
+        let ended = self.entries.values().filter_map(|entry| Some((entry.ended_at()?, entry.id())));
         let mut ended: Vec<_> = ended.collect();
         ended.sort_unstable();
         let forgotten = ended.len().saturating_sub(most);
-        let forgotten: Vec<_> = ended.into_iter().take(forgotten).map(|(_, id)| id).collect();
-        for id in &forgotten {
-            self.entries.remove(id);
-        }
-        forgotten
+        let forgotten = ended.into_iter().take(forgotten);
+        forgotten.filter_map(|(_, id)| self.entries.remove(&id)).collect()
     }
 }
 
-/// Tells a process to end, and ends it with all that it started if it has not within `grace`.
-async fn end(running: &Running, grace: Duration) {
-    let deadline = Instant::now() + grace;
-    running.signal(Signal::Term);
-    // A process that is stopped can't hear it.
-    running.signal(Signal::Cont);
-    if timeout_at(deadline, running.wait()).await.is_err() {
-        running.kill().await;
-        // What was just killed is reaped at once; whatever can't be killed is not waited for.
-        let _ = timeout(Duration::from_secs(1), running.wait()).await;
-    } else {
-        // Its children may have something to bring to its end as well.
-        running.ask_the_rest(deadline).await;
+fn is_reached(id: AgentId, host: &Host) -> Result<(), AgentsError> {
+    match host.problem() {
+        None => Ok(()),
+        Some(why) => Err(AgentsError::Away(id, why.to_string())),
     }
-    running.kill().await;
 }
 
-fn now() -> Timestamp {
-    SystemTime::now().into()
-}
-
-fn remove_leftovers(log_dir: &std::path::Path) {
+/// What agents there are in a directory of theirs. One that can't be read is left alone.
+fn definitions(log_dir: &std::path::Path) -> Vec<Definition> {
+    let mut definitions = Vec::new();
     for entry in std::fs::read_dir(log_dir).into_iter().flatten().flatten() {
-        let is_log = entry.file_name().to_str().is_some_and(|name| name.parse::<AgentId>().is_ok());
-        if is_log && let Err(error) = std::fs::remove_dir_all(entry.path()) {
-            tracing::warn!(%error, path = %entry.path().display(), "an old log can't be removed");
-        }
-    }
-}
-
-/// What the entry has to say for itself.
-impl Entry {
-    fn describe(&self) -> Agent {
-        let state = match (self.ended, self.is_stopping) {
-            (Some((_, None)), _) => AgentState::Lost,
-            (Some((_, Some(_))), _) => AgentState::Exited,
-            (None, true) => AgentState::Stopping,
-            (None, false) => AgentState::Running,
+        let name = entry.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<AgentId>().ok()) else {
+            continue;
         };
-        Agent {
-            agent_id: self.id,
-            name: self.name.clone(),
-            argv: self.argv.clone(),
-            shell: self.shell,
-            cwd: self.cwd.clone(),
-            state,
-            pid: self.ended.is_none().then(|| self.running.pid()),
-            epoch: Some(self.log.epoch()),
-            size: match &self.running {
-                Running::Terminal(hub) => hub.size(),
-                Running::Pipes(_) => self.size,
-            },
-            exit: self.ended.and_then(|(_, how)| how),
-            restarts: 0,
-            created_at: self.started,
-            started_at: Some(self.started),
-            ended_at: self.ended.map(|(at, _)| at),
+        match Record::new(entry.path()).definition() {
+            Ok(Some(definition)) if definition.agent_id == id => definitions.push(definition),
+            Ok(Some(_)) => tracing::warn!(agent = %id, "its files say that it is another agent"),
+            // Its node was killed while it made the directory.
+            Ok(None) => tracing::warn!(agent = %id, "its files do not say what it is"),
+            Err(error) => tracing::warn!(agent = %id, %error, "an agent can't be read"),
         }
     }
+    definitions
 }

@@ -1,5 +1,8 @@
 //! A node in a home of its own, and requests to it as a stranger or its user would send them.
 
+#[path = "../agents_end/mod.rs"]
+mod agents_end;
+
 use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
@@ -20,10 +23,13 @@ use tokio::{
     time::timeout,
 };
 
+pub use agents_end::AgentsEnd;
+
 /// Long enough for a busy machine, short enough to notice what hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct TestNode {
+    pub agents: AgentsEnd,
     pub dir: tempfile::TempDir,
     pub home: Home,
     pub node: Node,
@@ -34,12 +40,18 @@ pub fn config() -> Config {
     Config { name: Some("ada".parse().unwrap()), loopback, ..Config::default() }
 }
 
+/// A node whose shims are the real program.
+pub async fn start(config: Config, home: &Home) -> Node {
+    let shim = env!("CARGO_BIN_EXE_gantline").into();
+    Node::start_with_shim(config, home.clone(), shim).await.unwrap()
+}
+
 impl TestNode {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::below(&dir.path().join("home")).unwrap();
-        let node = Node::start(config(), home.clone()).await.unwrap();
-        Self { dir, home, node }
+        let node = start(config(), &home).await;
+        Self { agents: AgentsEnd(home.log_dir().to_owned()), dir, home, node }
     }
 
     pub fn socket(&self) -> PathBuf {

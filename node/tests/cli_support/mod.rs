@@ -2,6 +2,9 @@
 
 #![allow(dead_code)]
 
+#[path = "../agents_end/mod.rs"]
+mod agents_end;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
@@ -38,8 +41,14 @@ impl Home {
 
     /// Starts the node, and gives what it says of itself.
     pub fn up(&mut self) -> Value {
+        self.up_with(|_| {})
+    }
+
+    /// The same, with more in its environment.
+    pub fn up_with(&mut self, more: impl FnOnce(&mut Command)) -> Value {
         let mut command = self.command(&["up", "--json", "--port", "0", "--name", "ada"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        more(&mut command);
         let mut node = command.spawn().unwrap();
         let ready = line(node.stdout.take().unwrap());
         self.node = Some(node);
@@ -97,6 +106,7 @@ impl Drop for Home {
             let _ = kill_process(pid(node.id()), Signal::TERM);
             let _ = node.wait();
         }
+        agents_end::all(&self.path().join("log"));
     }
 }
 

@@ -1,5 +1,8 @@
 //! Agents in a directory of their own, and viewers at their terminals.
 
+#[path = "../agents_end/mod.rs"]
+mod agents_end;
+
 use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
@@ -7,6 +10,7 @@ use gantline_node::{
     duplex::{DuplexError, MessageReceiver, MessageSender},
     events::{Events, Heard, Listener},
     pty::{
+        Shims,
         hub::Hub,
         log::Limits,
         terminal::{TerminalError, serve},
@@ -25,12 +29,14 @@ use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 /// Long enough for a busy machine, short enough to notice what hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Agents whose logs are below a directory that goes with them.
+/// Agents whose files are below a directory that goes with them.
 pub struct Machine {
     pub agents: Agents,
     pub log_dir: PathBuf,
+    pub run_dir: PathBuf,
     events: Events,
-    _dir: tempfile::TempDir,
+    settings: Settings,
+    dir: tempfile::TempDir,
 }
 
 impl Machine {
@@ -45,20 +51,30 @@ impl Machine {
 
     pub fn with(settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let log_dir = dir.path().join("log");
+        let (log_dir, run_dir) = (dir.path().join("log"), dir.path().join("run"));
+        std::fs::create_dir(&run_dir).unwrap();
         let events = Events::new();
-        let agents = Agents::with_settings(log_dir.clone(), events.clone(), settings);
-        Self { agents, log_dir, events, _dir: dir }
+        let agents = Agents::with_settings(shims(&log_dir, &run_dir), events.clone(), settings);
+        Self { agents, log_dir, run_dir, events, settings, dir }
+    }
+
+    /// The node goes without a word, and another one comes.
+    pub async fn start_again(&mut self) {
+        self.agents.leave();
+        self.events = Events::new();
+        let shims = shims(&self.log_dir, &self.run_dir);
+        self.agents = Agents::with_settings(shims, self.events.clone(), self.settings);
+        self.agents.find_again().await;
     }
 
     /// Runs a script of the system's shell on a terminal.
-    pub fn sh(&self, script: &str) -> AgentId {
-        self.spawn(command(&["/bin/sh", "-c", script]))
+    pub async fn sh(&self, script: &str) -> AgentId {
+        self.spawn(command(&["/bin/sh", "-c", script])).await
     }
 
-    pub fn spawn(&self, command: Command) -> AgentId {
-        let request = SpawnRequest { command, name: None, size: None };
-        self.agents.spawn(request).unwrap().agent_id
+    pub async fn spawn(&self, command: Command) -> AgentId {
+        let request = SpawnRequest::new(command);
+        self.agents.spawn(request).await.unwrap().agent_id
     }
 
     pub fn hub(&self, id: AgentId) -> Hub {
@@ -100,9 +116,20 @@ impl Machine {
 
     /// Runs a script on a terminal to its end; what it wrote.
     pub async fn says(&self, script: &str) -> String {
-        let id = self.sh(script);
+        let id = self.sh(script).await;
         String::from_utf8(self.written(id).await.0).unwrap()
     }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        agents_end::all(&self.log_dir);
+    }
+}
+
+fn shims(log_dir: &std::path::Path, run_dir: &std::path::Path) -> Shims {
+    let (log_dir, run_dir) = (log_dir.to_owned(), run_dir.to_owned());
+    Shims { program: env!("CARGO_BIN_EXE_gantline").into(), log_dir, run_dir }
 }
 
 /// What a listener hears about the ends of agents.

@@ -1,5 +1,7 @@
 //! Agents: commands that a machine starts and watches over.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Argv, Command, Cwd};
@@ -19,6 +21,91 @@ pub struct SpawnRequest {
     /// The size of its terminal until a driver decides; [`TerminalSize::STANDARD`] if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<TerminalSize>,
+    /// How much of its output is kept in memory, in KiB; 4,096 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<u32>, minimum = 64, maximum = 65_536)
+    )]
+    pub scrollback_kb: Option<ScrollbackKb>,
+    /// How much of its output is kept in files beyond that, in MiB; 128 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, maximum = 65_536))]
+    pub log_mb: Option<LogMb>,
+}
+
+impl SpawnRequest {
+    /// Asks for an agent of which nothing but its command is said.
+    #[must_use]
+    pub const fn new(command: Command) -> Self {
+        Self { command, name: None, size: None, scrollback_kb: None, log_mb: None }
+    }
+}
+
+/// Output kept in memory, in KiB: 64 to 65,536.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct ScrollbackKb(u32);
+
+impl ScrollbackKb {
+    /// So many bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0 as u64 * 1024
+    }
+}
+
+impl TryFrom<u32> for ScrollbackKb {
+    type Error = WireError;
+
+    fn try_from(kb: u32) -> Result<Self, WireError> {
+        match kb {
+            64..=65_536 => Ok(Self(kb)),
+            _ => Err(WireError::invalid("scrollbackKb", "it is not within 64 and 65,536")),
+        }
+    }
+}
+
+impl FromStr for ScrollbackKb {
+    type Err = WireError;
+
+    fn from_str(text: &str) -> Result<Self, WireError> {
+        let kb = text.parse().map_err(|_| WireError::invalid("scrollbackKb", "it is no number"));
+        kb.and_then(|kb: u32| kb.try_into())
+    }
+}
+
+/// Output kept in files, in MiB: 0 to 65,536.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct LogMb(u32);
+
+impl LogMb {
+    /// So many bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0 as u64 * 1024 * 1024
+    }
+}
+
+impl TryFrom<u32> for LogMb {
+    type Error = WireError;
+
+    fn try_from(mb: u32) -> Result<Self, WireError> {
+        match mb {
+            0..=65_536 => Ok(Self(mb)),
+            _ => Err(WireError::invalid("logMb", "it is not within 0 and 65,536")),
+        }
+    }
+}
+
+impl FromStr for LogMb {
+    type Err = WireError;
+
+    fn from_str(text: &str) -> Result<Self, WireError> {
+        let mb = text.parse().map_err(|_| WireError::invalid("logMb", "it is no number"));
+        mb.and_then(|mb: u32| mb.try_into())
+    }
 }
 
 /// An agent: `GET /v1/agents/{id}`. Its environment is never read back.
@@ -51,6 +138,9 @@ pub struct Agent {
     /// How the last process ended. Absent while one lives, and for ever when nobody saw it end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitStatus>,
+    /// Why nothing can be done with it or learned of it, although its process may live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// How often the supervisor started it anew since a person last did.
     pub restarts: u32,
     /// When it was defined.
@@ -155,13 +245,15 @@ mod tests {
             command: serde_json::from_str(r#"{"argv":["top"]}"#).unwrap(),
             name: Some("top".parse().unwrap()),
             size: Some(TerminalSize::STANDARD),
+            scrollback_kb: Some("64".parse().unwrap()),
+            log_mb: Some("0".parse().unwrap()),
         };
         is_written_as(
             &request,
-            r#"{"argv":["top"],"shell":false,"name":"top","size":{"cols":80,"rows":24}}"#,
+            r#"{"argv":["top"],"shell":false,"name":"top","size":{"cols":80,"rows":24},"scrollbackKb":64,"logMb":0}"#,
         );
         let least: SpawnRequest = serde_json::from_str(r#"{"argv":["top"]}"#).unwrap();
-        assert_eq!(least, SpawnRequest { name: None, size: None, ..request });
+        assert_eq!(least, SpawnRequest::new(request.command));
     }
 
     #[test]
@@ -170,6 +262,8 @@ mod tests {
             (r"{}", "missing field `argv`"),
             (r#"{"argv":[]}"#, "it names no program"),
             (r#"{"argv":["a"],"size":{"cols":0,"rows":1}}"#, "within 1 and 1,000"),
+            (r#"{"argv":["a"],"scrollbackKb":63}"#, "within 64 and 65,536"),
+            (r#"{"argv":["a"],"logMb":65537}"#, "within 0 and 65,536"),
             (r#"{"argv":["a"],"name":"a\nb"}"#, "control or invisible"),
             (r#"{"argv":["a"],"env":{"A=":""}}"#, "contains ="),
             (r#"{"argv":["a"],"cwd":""}"#, "cwd is not valid: it is empty"),
@@ -194,6 +288,7 @@ mod tests {
             epoch: Some(Epoch(u64::MAX - 1)),
             size: TerminalSize::STANDARD,
             exit: None,
+            problem: None,
             restarts: 0,
             created_at: Timestamp::from_millis(1),
             started_at: Some(Timestamp::from_millis(2)),

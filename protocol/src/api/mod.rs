@@ -16,7 +16,7 @@ mod schema;
 pub mod signal;
 pub mod status;
 
-pub use agent::{Agent, AgentState, ExitStatus, SpawnRequest};
+pub use agent::{Agent, AgentState, ExitStatus, LogMb, ScrollbackKb, SpawnRequest};
 pub use command::{Argv, Command, Cwd, Env};
 pub use device::Device;
 pub use event::{Event, EventId, EventKind};

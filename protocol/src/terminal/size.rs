@@ -44,11 +44,11 @@ impl TerminalSize {
         self.rows
     }
 
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Self::new(reader.u16()?, reader.u16()?)
     }
 
-    pub(super) fn write(self, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.cols.to_be_bytes());
         out.extend_from_slice(&self.rows.to_be_bytes());
     }

@@ -48,7 +48,7 @@ pub(super) async fn spawn(
     who: Principal,
     Input(request): Input<SpawnRequest>,
 ) -> Result<Response, Refused> {
-    let agent = app.mutations.spawn(&who, request)?;
+    let agent = app.mutations.spawn(&who, request).await?;
     let location = path_of(agent.agent_id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(agent)).into_response())
 }

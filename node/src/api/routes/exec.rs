@@ -41,7 +41,7 @@ pub(super) async fn exec(
     who: Principal,
     Input(request): Input<ExecRequest>,
 ) -> Result<Response, Refused> {
-    let exec = app.mutations.exec(&who, request)?;
+    let exec = app.mutations.exec(&who, request).await?;
     let location = path_of(exec.agent());
     let mut response = Response::new(Body::from_stream(lines(exec, app.closing)));
     let headers = response.headers_mut();

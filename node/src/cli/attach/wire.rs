@@ -169,7 +169,7 @@ pub(super) fn refused(reached: &Reached, agent: AgentId, error: RequestError) ->
         && problem.code == ProblemCode::NotFound
     {
         return Failure::failed(format!("{}: there is no agent {agent} (any more)", reached.name))
-            .next("`gantline ps -a` lists them; agents end with their node for now");
+            .next("`gantline ps -a` lists them");
     }
     reached.failed(error)
 }

@@ -415,7 +415,7 @@ impl Keeper {
         let here = marks.iter().take_while(|mark| mark.offset == at);
         let resize = here.filter_map(|mark| match mark.kind {
             MarkKind::Resize(size) => Some(size),
-            MarkKind::Stdout | MarkKind::Stderr => None,
+            MarkKind::Stdout | MarkKind::Stderr | MarkKind::Gap(_) => None,
         });
         let Some(new) = resize.last().filter(|new| *new != size) else { return };
         let drawn = std::mem::replace(&mut self.drawn, Drawn::Failed);
@@ -432,7 +432,7 @@ impl Keeper {
         let sizes = marks.iter().take_while(|mark| mark.offset <= at);
         let last = sizes.filter_map(|mark| match mark.kind {
             MarkKind::Resize(size) => Some(size),
-            MarkKind::Stdout | MarkKind::Stderr => None,
+            MarkKind::Stdout | MarkKind::Stderr | MarkKind::Gap(_) => None,
         });
         last.last().unwrap_or(TerminalSize::STANDARD)
     }

@@ -4,12 +4,15 @@
 use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use gantline_protocol::{Offset, terminal::TerminalSize};
+use gantline_protocol::{
+    Offset,
+    shim::{Mark, MarkKind},
+};
 
 use super::spill::Piece;
 
 /// Bytes of a block: what is evicted and written at once.
-pub(super) const BLOCK: usize = 64 * 1024;
+pub(crate) const BLOCK: usize = 64 * 1024;
 /// Blocks that may wait for the disk. When it is slower than the process, the oldest are lost.
 const MAX_EVICTED: usize = 128;
 /// Blocks that are written at once.
@@ -33,29 +36,9 @@ impl Default for Limits {
     }
 }
 
-/// Something that was noted at a place in a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// The first byte that it is about.
-    pub offset: Offset,
-    /// What it is.
-    pub kind: MarkKind,
-}
-
-/// What was noted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MarkKind {
-    /// From here on the terminal has this size.
-    Resize(TerminalSize),
-    /// From here on it is standard output.
-    Stdout,
-    /// From here on it is standard error.
-    Stderr,
-}
-
 /// Where bytes are.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Memory(Bytes),
     File(Piece),
     Gap { to: Offset },
@@ -64,14 +47,15 @@ pub(super) enum Place {
 
 /// A file that holds a contiguous piece of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) path: Arc<PathBuf>,
-    pub(super) at: u64,
-    pub(super) length: u64,
+pub(crate) struct Segment {
+    pub(crate) path: Arc<PathBuf>,
+    pub(crate) at: u64,
+    pub(crate) length: u64,
 }
 
+/// A log.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(crate) struct Ring {
     limits: Limits,
     /// Full blocks, each right after the one before.
     blocks: VecDeque<(u64, Bytes)>,
@@ -84,10 +68,12 @@ pub(super) struct Ring {
     /// What was written, oldest first; some between them may be lost.
     segments: VecDeque<Segment>,
     marks: VecDeque<Mark>,
+    /// Marks that are not kept any more.
+    marks_gone: u64,
 }
 
 impl Ring {
-    pub(super) const fn new(limits: Limits) -> Self {
+    pub(crate) const fn new(limits: Limits) -> Self {
         Self {
             limits,
             blocks: VecDeque::new(),
@@ -97,10 +83,25 @@ impl Ring {
             evicted: VecDeque::new(),
             segments: VecDeque::new(),
             marks: VecDeque::new(),
+            marks_gone: 0,
         }
     }
 
-    pub(super) fn append(&mut self, mut bytes: &[u8]) {
+    /// A log whose older part is elsewhere: it begins at `at`.
+    pub(crate) const fn beginning_at(at: Offset, limits: Limits) -> Self {
+        let mut ring = Self::new(limits);
+        ring.tail_at = at.0;
+        ring
+    }
+
+    /// A log that nothing is added to, of which these files are left, and which ended at `end`.
+    pub(crate) fn of_segments(segments: VecDeque<Segment>, end: Offset) -> Self {
+        let last = segments.back().map_or(0, |segment| segment.at + segment.length);
+        let limits = Limits { memory: 0, file: u64::MAX };
+        Self { segments, ..Self::beginning_at(Offset(end.0.max(last)), limits) }
+    }
+
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = BLOCK - self.tail.len();
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
@@ -111,15 +112,27 @@ impl Ring {
                 self.seal_tail();
             }
         }
-        while self.in_memory > self.limits.memory && self.evict(MAX_EVICTED) {}
+        // So much is kept, and at most a block more.
+        while let Some((_, oldest)) = self.blocks.front()
+            && self.in_memory - oldest.len() >= self.limits.memory
+        {
+            self.evict(MAX_EVICTED);
+        }
     }
 
-    /// Nothing comes any more: everything may go to the disk, if there is one.
-    pub(super) fn retire(&mut self) {
-        if self.limits.file > 0 {
-            self.seal_tail();
-            while self.evict(usize::MAX) {}
-        }
+    /// Nothing comes any more: what is in memory is to go to the disk, beside what is there.
+    pub(crate) fn retire(&mut self) {
+        let beside = self.limits.file.saturating_add(self.limits.memory as u64);
+        self.limits = Limits { memory: 0, file: beside };
+        self.seal_tail();
+        while self.evict(usize::MAX) {}
+    }
+
+    /// Gives up what is in memory, of which there is a copy elsewhere.
+    pub(crate) fn forget_memory(&mut self) {
+        self.seal_tail();
+        self.blocks.clear();
+        self.in_memory = 0;
     }
 
     fn seal_tail(&mut self) {
@@ -143,27 +156,78 @@ impl Ring {
         true
     }
 
-    pub(super) fn mark(&mut self, kind: MarkKind) {
-        if self.marks.len() >= MAX_MARKS {
-            self.marks.pop_front();
-        }
-        self.marks.push_back(Mark { offset: self.end(), kind });
+    /// Notes something at the end.
+    pub(crate) fn mark(&mut self, kind: MarkKind) {
+        self.mark_at(Mark { offset: self.end(), kind });
     }
 
-    pub(super) fn marks(&self, from: Offset) -> Vec<Mark> {
+    /// Notes something that is not before what was noted last.
+    pub(crate) fn mark_at(&mut self, mark: Mark) {
+        if self.marks.len() >= MAX_MARKS {
+            self.marks.pop_front();
+            self.marks_gone += 1;
+        }
+        self.marks.push_back(mark);
+    }
+
+    /// What was noted last.
+    pub(crate) fn last_mark(&self) -> Option<Mark> {
+        self.marks.back().copied()
+    }
+
+    /// What comes next begins at `at`; there is nothing before it.
+    pub(crate) fn skip_to(&mut self, at: Offset) {
+        self.forget_memory();
+        self.tail_at = at.0;
+    }
+
+    /// What was noted from `from` on.
+    pub(crate) fn marks(&self, from: Offset) -> Vec<Mark> {
         self.marks.iter().filter(|mark| mark.offset >= from).copied().collect()
     }
 
-    pub(super) const fn end(&self) -> Offset {
+    /// How many marks there were before those that are about `from` or later.
+    pub(crate) fn marks_before(&self, from: Offset) -> u64 {
+        self.marks_gone + self.marks.partition_point(|mark| mark.offset < from) as u64
+    }
+
+    /// The marks after the first `seen` ones up to `upto`, at most `limit`, and whether there are
+    /// more.
+    pub(crate) fn marks_after(&self, seen: u64, upto: Offset, limit: usize) -> (Vec<Mark>, bool) {
+        let skip = usize::try_from(seen.saturating_sub(self.marks_gone)).unwrap_or(usize::MAX);
+        let mut due = self.marks.iter().skip(skip).take_while(|mark| mark.offset <= upto);
+        (due.by_ref().take(limit).copied().collect(), due.next().is_some())
+    }
+
+    /// How many marks are not kept any more.
+    pub(crate) const fn marks_gone(&self) -> u64 {
+        self.marks_gone
+    }
+
+    /// How many marks there ever were.
+    pub(crate) fn marks_noted(&self) -> u64 {
+        self.marks_gone + self.marks.len() as u64
+    }
+
+    /// Which kind of output the byte at `at` is, and up to where; `None` when it was not noted.
+    pub(crate) fn stream_at(&self, at: Offset) -> (Option<MarkKind>, Option<Offset>) {
+        let is_stream = |mark: &&Mark| matches!(mark.kind, MarkKind::Stdout | MarkKind::Stderr);
+        let after = self.marks.partition_point(|mark| mark.offset <= at);
+        let kind = self.marks.range(..after).rev().find(is_stream).map(|mark| mark.kind);
+        let next = self.marks.range(after..).filter(is_stream).find(|mark| Some(mark.kind) != kind);
+        (kind, next.map(|mark| mark.offset))
+    }
+
+    pub(crate) const fn end(&self) -> Offset {
         Offset(self.tail_at + self.tail.len() as u64)
     }
 
     /// The first byte that is kept.
-    pub(super) fn start(&self) -> Offset {
+    pub(crate) fn start(&self) -> Offset {
         self.next_kept(0)
     }
 
-    pub(super) fn find(&self, from: Offset, limit: usize) -> Place {
+    pub(crate) fn find(&self, from: Offset, limit: usize) -> Place {
         let Offset(from) = from;
         if from >= self.end().0 {
             return Place::End;
@@ -211,13 +275,13 @@ impl Ring {
         Offset(starts.into_iter().flatten().min().unwrap_or(self.tail_at).max(from))
     }
 
-    /// Whether something is to be written.
-    pub(super) fn has_evicted(&self) -> bool {
-        !self.evicted.is_empty()
+    /// Whether everything is on the disk, or lost.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.evicted.is_empty() && self.in_memory == 0
     }
 
     /// What is to be written next: where it begins, and blocks that follow each other.
-    pub(super) fn next_to_spill(&self) -> Option<(u64, Vec<Bytes>)> {
+    pub(crate) fn next_to_spill(&self) -> Option<(u64, Vec<Bytes>)> {
         let (first, _) = self.evicted.front()?;
         let mut end = *first;
         let run = self.evicted.iter().take(RUN).take_while(|(at, block)| {
@@ -230,7 +294,7 @@ impl Ring {
 
     /// The `length` bytes at `at` were appended to the file `path`, which began at `begins`. Returns
     /// files that are to be removed.
-    pub(super) fn spilled(
+    pub(crate) fn spilled(
         &mut self,
         at: u64,
         length: u64,
@@ -257,7 +321,7 @@ impl Ring {
     }
 
     /// A file can't be read (any more): what it held is gone.
-    pub(super) fn forget_segment(&mut self, path: &Arc<PathBuf>) {
+    pub(crate) fn forget_segment(&mut self, path: &Arc<PathBuf>) {
         self.segments.retain(|segment| segment.path != *path);
     }
 }

@@ -9,19 +9,29 @@ const MAX_VIEWERS: usize = 128;
 
 /// The last input of each viewer that was applied.
 #[derive(Debug, Default)]
-pub(super) struct Applied {
+pub(crate) struct Applied {
     /// Who typed last is last.
     viewers: VecDeque<(ViewerId, u64)>,
 }
 
 impl Applied {
     /// The number of the viewer's last input that was applied; 0 when none was.
-    pub(super) fn last(&self, viewer: ViewerId) -> u64 {
+    pub(crate) fn last(&self, viewer: ViewerId) -> u64 {
         self.viewers.iter().find(|(other, _)| *other == viewer).map_or(0, |(_, seq)| *seq)
     }
 
+    /// All of them; who typed last is last.
+    pub(crate) fn all(&self) -> Vec<(ViewerId, u64)> {
+        self.viewers.iter().copied().collect()
+    }
+
+    /// As another has told it.
+    pub(crate) fn told(viewers: Vec<(ViewerId, u64)>) -> Self {
+        Self { viewers: viewers.into() }
+    }
+
     /// Whether this input is to be applied now. From then on it counts as applied.
-    pub(super) fn accept(&mut self, viewer: ViewerId, seq: u64) -> bool {
+    pub(crate) fn accept(&mut self, viewer: ViewerId, seq: u64) -> bool {
         let last = self.last(viewer);
         self.viewers.retain(|(other, _)| *other != viewer);
         if self.viewers.len() >= MAX_VIEWERS {

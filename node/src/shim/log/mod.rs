@@ -1,0 +1,151 @@
+//! The output of one life of a process: an append-only log of bytes, the newest in memory, older
+//! ones in a bounded file, and what is gone is said to be gone.
+//!
+//! [`ring`] decides what is where and does no I/O; [`spill`] writes what it evicts. [`Log`] puts
+//! both together for the shim, who alone appends. A disk that is full costs history, never the
+//! process.
+
+pub(crate) mod ring;
+pub(crate) mod spill;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use gantline_protocol::{
+    Offset,
+    shim::{Mark, MarkKind},
+};
+
+pub use ring::Limits;
+use ring::{Place, Ring};
+use spill::{Spill, Written};
+
+/// How long to leave a disk alone that refused.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a reader gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// Bytes from where it asked.
+    Bytes(Bytes),
+    /// These are not kept any more.
+    Gap {
+        /// The first byte that is gone: what was asked for.
+        from: Offset,
+        /// The first that is still there.
+        to: Offset,
+    },
+    /// There is nothing there yet.
+    End,
+}
+
+/// The log of one life of a process.
+#[derive(Debug)]
+pub(crate) struct Log {
+    ring: Ring,
+    spill: Spill,
+    /// The disk refused, and is asked again then.
+    retry: Option<Instant>,
+    /// The output that was written last.
+    stream: Option<MarkKind>,
+}
+
+impl Log {
+    /// An empty log that spills into the directory `dir`.
+    pub(crate) fn new(dir: PathBuf, limits: Limits) -> Self {
+        let spill = Spill::new(dir, limits.file);
+        Self { ring: Ring::new(limits), spill, retry: None, stream: None }
+    }
+
+    /// Appends what the process wrote, and notes which output it is if that is another than before.
+    pub(crate) fn append(&mut self, bytes: &[u8], stream: Option<MarkKind>) {
+        if let Some(kind) = stream.filter(|kind| self.stream != Some(*kind)) {
+            self.stream = stream;
+            self.ring.mark(kind);
+        }
+        self.ring.append(bytes);
+    }
+
+    /// Notes something at the end of the log.
+    pub(crate) fn mark(&mut self, kind: MarkKind) {
+        self.ring.mark(kind);
+    }
+
+    /// Where it ends.
+    pub(crate) fn end(&self) -> Offset {
+        self.ring.end()
+    }
+
+    /// The first byte that is kept.
+    pub(crate) fn start(&self) -> Offset {
+        self.ring.start()
+    }
+
+    /// What was noted.
+    pub(crate) const fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Everything that is in memory is to go to the disk.
+    pub(crate) fn retire(&mut self) {
+        self.ring.retire();
+    }
+
+    /// Nothing would be lost if there were no memory any more.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.ring.is_on_disk()
+    }
+
+    /// When the disk is to be asked again.
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.retry
+    }
+
+    /// Writes what waits for the disk.
+    pub(crate) fn write_out(&mut self, now: Instant) {
+        if self.retry.is_some_and(|retry| now < retry) {
+            return;
+        }
+        self.retry = None;
+        while let Some((at, blocks)) = self.ring.next_to_spill() {
+            match self.spill.write(at, &blocks) {
+                Ok(Written { path, begins, length }) => {
+                    for stale in self.ring.spilled(at, length, &path, begins) {
+                        let _ = std::fs::remove_file(&*stale);
+                    }
+                }
+                Err(_) => {
+                    self.spill.rest();
+                    self.retry = Some(now + LOOK_AGAIN);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// At most `limit` bytes from `from` on.
+    pub(crate) fn read(&mut self, from: Offset, limit: usize) -> Read {
+        loop {
+            match self.ring.find(from, limit) {
+                Place::Memory(bytes) => return Read::Bytes(bytes),
+                Place::Gap { to } => return Read::Gap { from, to },
+                Place::End => return Read::End,
+                Place::File(piece) => match piece.read() {
+                    Ok(bytes) if !bytes.is_empty() => return Read::Bytes(bytes),
+                    // The disk lost it.
+                    Ok(_) | Err(_) => self.ring.forget_segment(&piece.path),
+                },
+            }
+        }
+    }
+}
+
+/// What is left of a log on the disk, once nobody holds it any more.
+pub(crate) fn kept(dir: &std::path::Path, end: Offset, marks: Vec<Mark>) -> Ring {
+    let mut ring = Ring::of_segments(spill::segments(dir), end);
+    marks.into_iter().for_each(|mark| ring.mark_at(mark));
+    ring
+}

@@ -1,0 +1,200 @@
+//! The process that a shim holds: what it writes, what it reads, and everything it has started.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    process::{Command, Stdio},
+};
+
+use gantline_protocol::{
+    api::signal::Signal,
+    shim::{MarkKind, Scope},
+    terminal::TerminalSize,
+};
+use rustix::process::{Pid, kill_process_group};
+
+use super::{
+    sys,
+    tree::{Tree, number},
+};
+use crate::pty::command::Prepared;
+
+/// What is read at once, in bytes.
+const READ: usize = 64 * 1024;
+
+/// A process, and our ends of what it talks to.
+#[derive(Debug)]
+pub(super) struct Process {
+    tree: Tree,
+    pub(super) ends: Ends,
+    buffer: Vec<u8>,
+}
+
+/// Our ends, as long as there is somebody at the other.
+#[derive(Debug)]
+pub(super) enum Ends {
+    Terminal { master: Option<OwnedFd>, size: TerminalSize },
+    Pipes { out: Option<OwnedFd>, err: Option<OwnedFd> },
+}
+
+/// What became of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Got {
+    /// So many bytes, which are now in the buffer.
+    Bytes(usize),
+    /// There is nothing now.
+    Nothing,
+    /// Nobody writes there any more.
+    End,
+}
+
+impl Process {
+    /// Starts a command on a terminal of this size, or on pipes.
+    pub(super) fn start(command: &Prepared, terminal: Option<TerminalSize>) -> io::Result<Self> {
+        let mut builder = Command::new(&command.program);
+        builder.args(&command.arguments).current_dir(&command.cwd).env_clear();
+        builder.envs(command.environment.iter().map(|(name, value)| (name, value)));
+        let (pid, ends) = match terminal {
+            Some(size) => {
+                let (master, tty) = sys::open_terminal(size)?;
+                let spawned = sys::spawn(builder, Some(&tty))?;
+                (spawned.pid, Ends::Terminal { master: Some(master), size })
+            }
+            None => {
+                builder.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                let sys::Spawned { pid, stdout, stderr } = sys::spawn(builder, None)?;
+                for end in [&stdout, &stderr].into_iter().flatten() {
+                    sys::set_nonblocking(end)?;
+                }
+                (pid, Ends::Pipes { out: stdout, err: stderr })
+            }
+        };
+        Ok(Self { tree: Tree::new(pid), ends, buffer: vec![0; READ] })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.tree.root().as_raw_nonzero().get().unsigned_abs()
+    }
+
+    pub(super) const fn root(&self) -> Pid {
+        self.tree.root()
+    }
+
+    pub(super) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The process was reaped.
+    pub(super) const fn reaped(&mut self) {
+        self.tree.reaped();
+    }
+
+    /// The size of the terminal, if it has one.
+    pub(super) const fn size(&self) -> Option<TerminalSize> {
+        match &self.ends {
+            Ends::Terminal { size, .. } => Some(*size),
+            Ends::Pipes { .. } => None,
+        }
+    }
+
+    /// Gives the terminal this size; says whether there is one.
+    pub(super) fn resize(&mut self, to: TerminalSize) -> bool {
+        match &mut self.ends {
+            Ends::Terminal { master: Some(master), size } if sys::resize(master, to).is_ok() => {
+                *size = to;
+                true
+            }
+            Ends::Terminal { .. } | Ends::Pipes { .. } => false,
+        }
+    }
+
+    pub(super) fn signal(&self, signal: Signal, scope: Scope) {
+        match (scope, signal) {
+            (Scope::All, Signal::Kill) => self.tree.kill(),
+            (Scope::All, _) => self.tree.signal_all(signal),
+            (Scope::Group, _) => {
+                self.tree.signal(signal);
+                if let Some(foreground) = self.foreground().filter(|group| *group != self.root()) {
+                    // Whoever is gone already needs no signal.
+                    let _ = kill_process_group(foreground, number(signal));
+                }
+            }
+        }
+    }
+
+    fn foreground(&self) -> Option<Pid> {
+        match &self.ends {
+            Ends::Terminal { master: Some(master), .. } => rustix::termios::tcgetpgrp(master).ok(),
+            Ends::Terminal { .. } | Ends::Pipes { .. } => None,
+        }
+    }
+
+    /// Where its output comes from, and which it is.
+    pub(super) fn outputs(&self) -> [Option<(&OwnedFd, Option<MarkKind>)>; 2] {
+        match &self.ends {
+            Ends::Terminal { master, .. } => [master.as_ref().map(|master| (master, None)), None],
+            Ends::Pipes { out, err } => [
+                out.as_ref().map(|out| (out, Some(MarkKind::Stdout))),
+                err.as_ref().map(|err| (err, Some(MarkKind::Stderr))),
+            ],
+        }
+    }
+
+    /// Whether anybody may still write.
+    pub(super) fn has_output(&self) -> bool {
+        self.outputs().iter().any(Option::is_some)
+    }
+
+    /// Reads what there is at one of [`Process::outputs`], as much as fits. A terminal gives 4 KiB
+    /// at a time; whoever follows is told once for all there is.
+    pub(super) fn read(&mut self, which: usize) -> (Got, Option<MarkKind>, &[u8]) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let (got, kind) = match self.outputs().get(which).copied().flatten() {
+            Some((fd, kind)) => (read_from(fd, &mut buffer), kind),
+            None => (Got::End, None),
+        };
+        self.buffer = buffer;
+        let length = match got {
+            Got::Bytes(length) => length,
+            Got::Nothing | Got::End => 0,
+        };
+        (got, kind, self.buffer.get(..length).unwrap_or_default())
+    }
+
+    /// Nobody writes there any more.
+    pub(super) fn close_output(&mut self, which: usize) {
+        match (&mut self.ends, which) {
+            (Ends::Terminal { master, .. } | Ends::Pipes { out: master, .. }, 0) => *master = None,
+            (Ends::Pipes { err, .. }, _) => *err = None,
+            (Ends::Terminal { .. }, _) => {}
+        }
+    }
+
+    /// Types as much as the process has room for now; `None` when nobody reads it.
+    pub(super) fn type_in(&self, bytes: &[u8]) -> Option<usize> {
+        let Ends::Terminal { master: Some(master), .. } = &self.ends else { return None };
+        match rustix::io::write(master, bytes) {
+            Ok(length) => Some(length),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Some(0),
+            Err(_) => None,
+        }
+    }
+}
+
+fn read_from(fd: &OwnedFd, buffer: &mut [u8]) -> Got {
+    let mut length = 0;
+    loop {
+        let Some(room) = buffer.get_mut(length..).filter(|room| !room.is_empty()) else {
+            return Got::Bytes(length);
+        };
+        match rustix::io::read(fd, room) {
+            Ok(read) if read > 0 => length += read,
+            Err(rustix::io::Errno::INTR) => {}
+            // What ended will say so once more.
+            Ok(_) | Err(_) if length > 0 => return Got::Bytes(length),
+            Err(rustix::io::Errno::AGAIN) => return Got::Nothing,
+            // EIO is how Linux says that the other side of a terminal is closed.
+            Ok(_) | Err(_) => return Got::End,
+        }
+    }
+}

@@ -1,0 +1,564 @@
+//! The life of a shim: it starts the process, takes what it writes, gives it what is typed, answers
+//! whoever is connected, and goes when the process has ended and everything about it is on the disk.
+//! One thread, one loop; the only things that it waits for are events and the disk.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, Permissions},
+    io::{self, ErrorKind},
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        net::{UnixListener, UnixStream},
+    },
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime},
+};
+
+use gantline_protocol::{
+    Epoch, Offset, ViewerId,
+    api::{ExitStatus, signal::Signal},
+    shim::{
+        Ack, Ended, Frames, FromShim, Greeting, Mark, MarkKind, Output, ReadMode, ToShim, Versions,
+    },
+    terminal::TerminalSize,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{
+    connection::{Connection, Follow, OUTPUT, State},
+    input::Applied,
+    log::{Log, Read},
+    process::{Got, Process},
+    record::{Exit, Identity, Life, Record},
+    start::Start,
+    sys::{self, Signals},
+};
+
+/// Programs that may be connected. One more takes the place of the oldest that has said nothing, or
+/// is refused.
+const MAX_CONNECTIONS: usize = 8;
+/// Input that waits for a process that does not read. Whoever sends more is cut off; a node keeps
+/// far below.
+const MAX_WAITING: usize = 4 << 20;
+/// After how long of silence nothing is expected any more from a process that has ended.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long what it left behind may keep it from being over.
+const LAST_WORDS_AT_MOST: Duration = Duration::from_secs(2);
+/// How often to look whether processes are gone that can't be waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long those who are connected may take to hear of the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Marks ahead of a reader that holds: there are far fewer than the log keeps.
+const MARKS_AHEAD: u64 = 1024;
+
+/// A shim at work.
+#[derive(Debug)]
+pub(super) struct Shim {
+    record: Record,
+    epoch: Epoch,
+    log: Log,
+    process: Process,
+    door: Door,
+    signals: Signals,
+    connections: Vec<Connection>,
+    connected: u64,
+    applied: Applied,
+    inputs: VecDeque<Input>,
+    /// Bytes in `inputs`.
+    waiting: usize,
+    phase: Phase,
+    /// Everything is killed then.
+    kill_at: Option<Instant>,
+    /// Nobody will ask for anything any more.
+    is_forgotten: bool,
+}
+
+/// Something that was typed and is yet to be read.
+#[derive(Debug)]
+struct Input {
+    /// By whom it was sent.
+    connection: u64,
+    viewer: ViewerId,
+    bytes: Vec<u8>,
+    typed: usize,
+}
+
+/// How far the process is.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Running,
+    /// It has ended; its last words are waited for.
+    Ending {
+        how: Option<ExitStatus>,
+        at: SystemTime,
+        silent: Instant,
+        at_most: Instant,
+    },
+    Ended {
+        ended: Ended,
+        until: Instant,
+    },
+}
+
+/// The shim's socket.
+#[derive(Debug)]
+struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Shim {
+    /// Starts the process. `node` is the program that wants it.
+    pub(super) fn start(start: Start, node: UnixStream) -> Result<(Self, u32), StartError> {
+        let Start { epoch, dir, socket, limits, terminal, command } = start;
+        let record = Record::new(dir.clone());
+        let signals = Signals::listen()?;
+        let door = Door::open(socket)?;
+        let started = Process::start(&command, terminal);
+        let process = started.map_err(StartError::Spawn).inspect_err(|_| door.close())?;
+        let mut shim = Self {
+            record,
+            epoch,
+            log: Log::new(dir, limits),
+            process,
+            door,
+            signals,
+            connections: vec![Connection::new(node, 0)?],
+            connected: 0,
+            applied: Applied::default(),
+            inputs: VecDeque::new(),
+            waiting: 0,
+            phase: Phase::Running,
+            kill_at: None,
+            is_forgotten: false,
+        };
+        let pid = shim.process.pid();
+        shim.note_life().inspect_err(|_| {
+            shim.process.tree().kill();
+            shim.door.close();
+        })?;
+        if let Some(size) = terminal {
+            shim.log.mark(MarkKind::Resize(size));
+        }
+        Ok((shim, pid))
+    }
+
+    fn note_life(&self) -> io::Result<()> {
+        let shim = Identity::of(std::process::id())?;
+        // A process that has ended already is still ours to reap, so its number is nobody else's.
+        let process = Identity::of(self.process.pid()).unwrap_or_else(|_| shim.clone());
+        self.record.write_life(&Life { shim, process })
+    }
+
+    /// Works until there is nothing left to do.
+    pub(super) fn serve(mut self) {
+        while !self.is_over() {
+            self.wait();
+            let arrived = self.signals.take();
+            if arrived.hup {
+                self.door.look_after();
+            }
+            if arrived.child {
+                self.reap();
+            }
+            self.read_output();
+            self.listen();
+            self.type_waiting();
+            self.keep_time(Instant::now());
+            self.log.write_out(Instant::now());
+            self.tell();
+            self.accept();
+        }
+        self.door.close();
+    }
+
+    /// Waits until something happens.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let timeout = self.deadline().map(|at| at.saturating_duration_since(now));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut awaited = Vec::with_capacity(8);
+        awaited.push(PollFd::new(self.signals.descriptor(), PollFlags::IN));
+        awaited.push(PollFd::new(&self.door.listener, PollFlags::IN));
+        let may_read = !self.is_held();
+        for (index, (fd, _)) in self.process.outputs().into_iter().flatten().enumerate() {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, may_read);
+            flags.set(PollFlags::OUT, index == 0 && !self.inputs.is_empty());
+            if !flags.is_empty() {
+                awaited.push(PollFd::new(fd, flags));
+            }
+        }
+        for connection in &self.connections {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, connection.is_heard());
+            flags.set(PollFlags::OUT, !connection.has_taken_all());
+            awaited.push(PollFd::new(connection.stream(), flags));
+        }
+        // It fails only for a signal, which has been noted.
+        let _ = poll(&mut awaited, timeout.as_ref());
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Running => None,
+            Phase::Ending { silent, at_most, .. } => Some(silent.min(at_most)),
+            Phase::Ended { until, .. } => Some(until).filter(|_| !self.process.has_output()),
+        };
+        let look = match (self.kill_at, self.phase) {
+            (Some(kill_at), Phase::Running) => Some(kill_at),
+            (Some(kill_at), Phase::Ending { .. } | Phase::Ended { .. }) => {
+                Some(kill_at.min(Instant::now() + LOOK_EVERY))
+            }
+            (None, _) => None,
+        };
+        [phase, look, self.log.deadline()].into_iter().flatten().min()
+    }
+
+    fn is_over(&self) -> bool {
+        let Phase::Ended { until, .. } = self.phase else { return false };
+        if self.is_forgotten {
+            return true;
+        }
+        let has_told = self.connections.iter().all(|connection| {
+            connection.has_taken_all() && !connection.waits && connection.follow.is_none()
+        });
+        !self.process.has_output()
+            && self.kill_at.is_none()
+            && self.log.is_on_disk()
+            && (has_told || Instant::now() >= until)
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, how)) = sys::reap() {
+            if pid == self.process.root() {
+                self.process.reaped();
+                let now = Instant::now();
+                let (silent, at_most) = (now + LAST_WORDS, now + LAST_WORDS_AT_MOST);
+                self.phase = Phase::Ending { how, at: SystemTime::now(), silent, at_most };
+                if self.kill_at.is_some() {
+                    // What it started may have something to bring to its end as well.
+                    self.ask_the_rest();
+                }
+            }
+        }
+    }
+
+    fn ask_the_rest(&self) {
+        self.process.tree().signal_all(Signal::Term);
+        // A process that is stopped can't hear it.
+        self.process.tree().signal_all(Signal::Cont);
+    }
+
+    /// Whether somebody reads everything, and is not so far yet.
+    fn is_held(&self) -> bool {
+        if !matches!(self.phase, Phase::Running) || self.process.size().is_some() {
+            return false;
+        }
+        let (end, noted) = (self.log.end().0, self.log.ring().marks_noted());
+        let follows = self.connections.iter().filter_map(|connection| connection.follow);
+        follows.into_iter().any(|follow| {
+            let before = self.log.ring().marks_before(follow.acked);
+            let is_ahead = |hold| end.saturating_sub(follow.acked.0) >= hold;
+            follow.hold.is_some_and(|hold| is_ahead(hold) || noted - before >= MARKS_AHEAD)
+        })
+    }
+
+    fn read_output(&mut self) {
+        for which in 0..2 {
+            if self.is_held() {
+                return;
+            }
+            let (got, kind, bytes) = self.process.read(which);
+            match got {
+                Got::Bytes(_) => {
+                    self.log.append(bytes, kind);
+                    if let Phase::Ending { silent, .. } = &mut self.phase {
+                        *silent = Instant::now() + LAST_WORDS;
+                    }
+                }
+                Got::Nothing => {}
+                Got::End => self.process.close_output(which),
+            }
+        }
+    }
+
+    fn type_waiting(&mut self) {
+        while let Some(input) = self.inputs.front_mut() {
+            let rest = input.bytes.get(input.typed..).unwrap_or_default();
+            let typed = if rest.is_empty() { Some(0) } else { self.process.type_in(rest) };
+            match typed {
+                Some(0) if !rest.is_empty() => return,
+                Some(length) if length < rest.len() => {
+                    input.typed += length;
+                    continue;
+                }
+                Some(_) | None => {}
+            }
+            let Some(input) = self.inputs.pop_front() else { return };
+            self.waiting -= input.bytes.len();
+            if typed.is_none() {
+                // Nobody reads it any more, so nobody is told that it was typed.
+                continue;
+            }
+            let seq = self.applied.last(input.viewer);
+            let of = |connection: &&mut Connection| connection.number == input.connection;
+            if let Some(connection) = self.connections.iter_mut().find(of) {
+                connection.say(&FromShim::Written { viewer: input.viewer, seq });
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.door.listener.accept() {
+            if self.connections.len() >= MAX_CONNECTIONS {
+                let is_silent = |one: &Connection| one.state == State::Stranger;
+                match self.connections.iter().position(is_silent) {
+                    Some(silent) => drop(self.connections.remove(silent)),
+                    None => continue,
+                }
+            }
+            if sys::is_ours(&stream) {
+                self.connected += 1;
+                self.connections.extend(Connection::new(stream, self.connected).ok());
+            }
+        }
+    }
+
+    /// Does what those who are connected ask for.
+    fn listen(&mut self) {
+        let mut connections = std::mem::take(&mut self.connections);
+        for connection in &mut connections {
+            if !connection.is_heard() {
+                continue;
+            }
+            let input = connection.receive();
+            let mut frames = Frames::new(&input);
+            loop {
+                match frames.next_message().map(|message| message.map(ToShim::decode)) {
+                    Ok(Some(Ok(message))) => self.hear(connection, message),
+                    Ok(None) => break,
+                    // It does not know the rules.
+                    Ok(Some(Err(_))) | Err(_) => {
+                        connection.is_over = true;
+                        break;
+                    }
+                }
+            }
+            let taken = frames.taken();
+            connection.keep(input, taken);
+        }
+        self.connections = connections;
+    }
+
+    fn hear(&mut self, from: &mut Connection, message: ToShim<'_>) {
+        match (from.state, message) {
+            (State::Stranger, ToShim::Hello(versions)) => self.greet(from, versions),
+            (State::Stranger, _) | (State::Known, ToShim::Hello(_)) => from.is_over = true,
+            (State::Known, ToShim::Read { id, from: at, mode: ReadMode::Once(limit) }) => {
+                self.answer(from, id, at, limit);
+            }
+            (State::Known, ToShim::Read { id, from: at, mode }) => {
+                let at = at.min(self.log.end());
+                // What was noted before concerns what comes: the size above all.
+                let marks = self.log.ring().marks_gone();
+                let hold = match mode {
+                    ReadMode::Hold(ahead) => Some(u64::from(ahead)),
+                    ReadMode::Once(_) | ReadMode::Follow => None,
+                };
+                from.follow = Some(Follow { id, at, marks, hold, acked: at });
+            }
+            (State::Known, ToShim::Write { viewer, seq, eof: _, bytes }) => {
+                let is_new = self.applied.accept(viewer, seq);
+                let bytes = if is_new { bytes.to_vec() } else { Vec::new() };
+                self.waiting += bytes.len();
+                self.inputs.push_back(Input { connection: from.number, viewer, bytes, typed: 0 });
+                from.is_over |= self.waiting > MAX_WAITING;
+            }
+            (State::Known, ToShim::Resize(size)) => {
+                if self.process.resize(size) {
+                    self.log.mark(MarkKind::Resize(size));
+                }
+            }
+            (State::Known, ToShim::Signal { signal, scope, kill_after_ms }) => {
+                self.process.signal(signal, scope);
+                if kill_after_ms > 0 {
+                    // A process that is stopped can't hear it.
+                    self.process.signal(Signal::Cont, scope);
+                    let after = Duration::from_millis(kill_after_ms.into());
+                    let kill_at = Instant::now() + after;
+                    self.kill_at = Some(self.kill_at.map_or(kill_at, |at| at.min(kill_at)));
+                }
+            }
+            (State::Known, ToShim::Wait) => from.waits = true,
+            (State::Known, ToShim::Ack(Ack::Output(upto))) => {
+                if let Some(follow) = &mut from.follow {
+                    follow.acked = follow.acked.max(upto);
+                }
+            }
+            (State::Known, ToShim::Ack(Ack::Exit)) => self.is_forgotten = true,
+            (State::Known, ToShim::Checkpoint(Some((offset, state)))) => {
+                // Without it, the node has to begin earlier.
+                let _ = self.record.write_checkpoint(offset, state);
+            }
+            (State::Known, ToShim::Checkpoint(None)) => match self.record.checkpoint() {
+                Some(kept) => from.send(&kept, &[]),
+                None => from.say(&FromShim::Checkpoint(None)),
+            },
+            (State::Known, ToShim::Ignored(_)) => {}
+        }
+    }
+
+    fn greet(&self, from: &mut Connection, versions: Versions) {
+        if Versions::OURS.common(versions).is_none() {
+            from.say(&FromShim::OtherVersion(Versions::OURS));
+            from.is_over = true;
+            return;
+        }
+        from.state = State::Known;
+        from.say(&FromShim::Hello(Greeting {
+            versions: Versions::OURS,
+            epoch: self.epoch,
+            pid: self.process.pid(),
+            kept: self.log.start(),
+            end: self.log.end(),
+            size: self.process.size(),
+            applied: self.applied.all(),
+        }));
+    }
+
+    fn answer(&mut self, to: &mut Connection, id: u32, from: Offset, limit: u32) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(OUTPUT);
+        let read = self.log.read(from, limit.max(1));
+        let (marks, bytes) = match &read {
+            Read::Bytes(bytes) => (Vec::new(), &**bytes),
+            Read::Gap { from, to } => {
+                let kind = MarkKind::Gap(*to);
+                (vec![Mark { offset: *from, kind }], &[][..])
+            }
+            Read::End => (Vec::new(), &[][..]),
+        };
+        to.say(&FromShim::Output(Output { id, from, kept: self.log.start(), marks, bytes }));
+    }
+
+    fn keep_time(&mut self, now: Instant) {
+        if self.kill_at.is_some_and(|kill_at| now >= kill_at) {
+            self.process.tree().kill();
+            // Until it was reaped, it is looked after.
+            let is_running = matches!(self.phase, Phase::Running);
+            self.kill_at = is_running.then(|| now + LOOK_EVERY);
+        } else if self.kill_at.is_some()
+            && !matches!(self.phase, Phase::Running)
+            && self.process.tree().rest().is_empty()
+        {
+            self.kill_at = None;
+        }
+        if let Phase::Ending { how, at, silent, at_most } = self.phase
+            && (!self.process.has_output() || now >= silent || now >= at_most)
+        {
+            self.end(how, at, now);
+        }
+        if matches!(self.phase, Phase::Ended { .. }) && !self.process.has_output() {
+            self.log.retire();
+        }
+    }
+
+    /// Notes for good how the process ended.
+    fn end(&mut self, how: Option<ExitStatus>, at: SystemTime, now: Instant) {
+        if let Some(size) = self.process.size() {
+            // What still holds the terminal loses it with the process.
+            self.process.close_output(0);
+            self.finish(how, at, now, size);
+        } else {
+            self.finish(how, at, now, TerminalSize::STANDARD);
+        }
+    }
+
+    fn finish(
+        &mut self,
+        how: Option<ExitStatus>,
+        at: SystemTime,
+        now: Instant,
+        size: TerminalSize,
+    ) {
+        let ended = Ended { at: at.into(), end: self.log.end(), how };
+        self.phase = Phase::Ended { ended, until: now + FAREWELL };
+        let exit = Exit { at: ended.at, end: ended.end, status: how, size };
+        let _ = self.record.write_marks(self.log.ring().marks(Offset(0)));
+        // A disk that refuses costs whoever comes after this shim the news; those who are connected
+        // hear it.
+        let _ = self.record.write_exit(&exit);
+    }
+
+    /// Tells everybody what is new.
+    fn tell(&mut self) {
+        for connection in &mut self.connections {
+            connection.flush();
+            connection.pump(&mut self.log);
+            let Phase::Ended { ended, .. } = self.phase else { continue };
+            let is_behind = connection.follow.is_some_and(|follow| follow.at < ended.end);
+            if connection.waits && !is_behind {
+                connection.waits = false;
+                connection.say(&FromShim::Exited(ended));
+            }
+            if !connection.waits && !self.process.has_output() && connection.has_taken_all() {
+                connection.follow = connection.follow.filter(|follow| follow.at < self.log.end());
+            }
+        }
+        self.connections.retain(|connection| {
+            !connection.is_over
+                || (!connection.has_taken_all() && connection.state == State::Stranger)
+        });
+    }
+}
+
+impl Door {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        // Nobody else can have an agent of this name: what is there is left over.
+        if path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket()) {
+            fs::remove_file(&path)?;
+        }
+        Self::bind(path)
+    }
+
+    fn bind(path: PathBuf) -> io::Result<Self> {
+        // Until its mode is set the directory, which is ours alone, keeps others away.
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        let inode = path.symlink_metadata()?.ino();
+        Ok(Self { listener, path, inode })
+    }
+
+    fn is_there(&self) -> bool {
+        self.path.symlink_metadata().is_ok_and(|there| there.ino() == self.inode)
+    }
+
+    /// Somebody could not find the socket: it is made anew if nothing is in its place.
+    fn look_after(&mut self) {
+        let is_free =
+            self.path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        if is_free && let Ok(door) = Self::bind(self.path.clone()) {
+            *self = door;
+        }
+    }
+
+    /// Takes the socket away, unless something else is in its place.
+    fn close(&self) {
+        if self.is_there() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Why a shim could not begin.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The system does not start the process.
+    #[error("the system does not start it: {0}")]
+    Spawn(#[source] io::Error),
+    /// Something else.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}

@@ -1,0 +1,34 @@
+//! Agents outlive a node, but not a test.
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// Ends the agents below this directory when it is dropped.
+pub struct AgentsEnd(pub PathBuf);
+
+impl Drop for AgentsEnd {
+    fn drop(&mut self) {
+        all(&self.0);
+    }
+}
+
+/// Kills all agents that have their files below `log_dir`, and their shims.
+pub fn all(log_dir: &Path) {
+    for entry in std::fs::read_dir(log_dir).into_iter().flatten().flatten() {
+        let Ok(life) = std::fs::read(entry.path().join("process.json")) else { continue };
+        let life: serde_json::Value = serde_json::from_slice(&life).unwrap();
+        let pid = |which: &str| {
+            let pid = life[which]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            Pid::from_raw(pid.expect("a process has a number")).expect("it is not 0")
+        };
+        // Whoever has ended needs no end.
+        if !entry.path().join("exit.json").exists() {
+            let _ = kill_process_group(pid("process"), Signal::KILL);
+        }
+        let ours = std::fs::read(format!("/proc/{}/cmdline", pid("shim"))).unwrap_or_default();
+        if ours.starts_with(b"gantline\0shim") {
+            let _ = kill_process(pid("shim"), Signal::KILL);
+        }
+    }
+}
