@@ -1,7 +1,7 @@
 //! The output of one life of a process: an append-only log of bytes, the newest in memory, older
 //! ones in a bounded file, and what is gone is said to be gone.
 //!
-//! [`ring`] decides what is where and does no I/O; [`spill`] writes what it evicts. [`Log`] puts
+//! `ring` decides what is where and does no I/O; `spill` writes what it evicts. `Log` puts
 //! both together for the shim, who alone appends. A disk that is full costs history, never the
 //! process.
 
