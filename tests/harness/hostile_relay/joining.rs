@@ -102,9 +102,10 @@ pub(super) async fn join(
     };
     match scheme {
         Scheme::Cross(after) => {
-            let first = lock(&shared.first).take();
-            match first {
-                None => *lock(&shared.first) = Some(Waiting { joined, after }),
+            // Two that come at the same moment must not both take themselves for the first.
+            let mut first = lock(&shared.first);
+            match first.take() {
+                None => *first = Some(Waiting { joined, after }),
                 Some(first) => cross(&shared, first, joined),
             }
         }
