@@ -2,6 +2,7 @@
 
 import { WireError } from "../wire/bytes.ts";
 import { fromBase64Url } from "../wire/text.ts";
+import { type MachineId, parseMachineId } from "./keys.ts";
 import { type HostName, parseHost } from "./name.ts";
 
 export interface RelayAddress {
@@ -43,4 +44,19 @@ export function formatRelayAddress(relay: RelayAddress): string {
 export function authority(relay: RelayAddress): string {
   const host = relay.host.includes(":") ? `[${relay.host}]` : relay.host;
   return relay.port === HTTPS ? host : `${host}:${relay.port}`;
+}
+
+/** What a person types to name a machine that is not known yet: `<machine id>.<relay address>`. */
+export interface MachineAddress {
+  readonly machine: MachineId;
+  readonly relay: RelayAddress;
+}
+
+export function parseMachineAddress(text: string): MachineAddress {
+  const dot = text.indexOf(".");
+  if (dot < 0) throw new WireError("machine address", "it is not <machine id>.<relay>");
+  return {
+    machine: parseMachineId(text.slice(0, dot)),
+    relay: parseRelayAddress(text.slice(dot + 1)),
+  };
 }
