@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use gantline_protocol::api::Problem;
+use gantline_protocol::{Offset, api::Problem};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
@@ -18,7 +18,7 @@ use crate::access::{Access, Effect, TABLE};
             paired device.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem))
+    components(schemas(Offset, Problem))
 )]
 pub(super) struct Description;
 
