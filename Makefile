@@ -7,6 +7,10 @@ export GANTLINE_CACHE
 export CARGO_TARGET_DIR ?= $(GANTLINE_CACHE)/target
 export PATH := $(GANTLINE_CACHE)/tools/bin:$(PATH)
 
+# CI names what fails once and passes then; see .config/nextest.toml.
+NEXTEST_PROFILE ?= $(if $(CI),ci,default)
+export NEXTEST_PROFILE
+
 FUZZ_SECONDS ?= 60
 PORT ?= 8443
 GANTLINE_SOAK_MINUTES ?= 60
