@@ -304,7 +304,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @description An agent: `GET /v1/agents/{id}`. Its environment is never read back. */
-        Agent: {
+        Agent: components["schemas"]["Supervision"] & {
             /** @description Its name on its machine. */
             agentId: components["schemas"]["AgentId"];
             /** @description The program and its arguments. */
@@ -313,14 +313,20 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             /** @description Where it runs. */
             cwd?: components["schemas"]["Cwd"];
+            /** @description What it is to be. */
+            desired?: components["schemas"]["Desired"];
             /** @description When the last process ended. */
             endedAt?: components["schemas"]["Timestamp"];
             /** @description The present or last life of its process, once there was one. Opaque; 16 hexadecimal digits. */
             epoch?: components["schemas"]["Epoch"];
             /** @description How the last process ended. Absent while one lives, and for ever when nobody saw it end. */
             exit?: components["schemas"]["ExitStatus"];
+            /** @description Why its limits are not enforced here, if it has some and they are not. */
+            limitsNotEnforced?: string;
             /** @description What people call it. */
             name?: components["schemas"]["Name"];
+            /** @description When the next process is started, in [`AgentState::Backoff`]. */
+            nextStartAt?: components["schemas"]["Timestamp"];
             /**
              * Format: int32
              * @description The process id, while there is a process.
@@ -328,6 +334,8 @@ export interface components {
             pid?: number;
             /** @description Why nothing can be done with it or learned of it, although its process may live. */
             problem?: string;
+            /** @description Why it is in this state, for people, where the state does not say it. */
+            reason?: string;
             /**
              * Format: int32
              * @description How often the supervisor started it anew since a person last did.
@@ -337,6 +345,8 @@ export interface components {
             shell: boolean;
             /** @description The size of its terminal. */
             size: components["schemas"]["TerminalSize"];
+            /** @description What had it started. */
+            source?: components["schemas"]["AgentSource"];
             /** @description When the present or last process was started. */
             startedAt?: components["schemas"]["Timestamp"];
             /** @description What it is doing. */
@@ -344,6 +354,11 @@ export interface components {
         };
         /** @description Names an agent on its machine. */
         AgentId: string;
+        /**
+         * @description What had an agent started.
+         * @enum {string}
+         */
+        AgentSource: "spawn" | "exec" | "apply";
         /**
          * @description What an agent is doing.
          * @enum {string}
@@ -377,6 +392,25 @@ export interface components {
         };
         /** @description A directory; a relative one begins at the user's home directory. At most 4096 bytes of UTF-8. */
         Cwd: string;
+        /** @description What an agent waits for; no agent is named twice. */
+        Dependencies: components["schemas"]["Dependency"][];
+        /** @description One agent that another waits for. */
+        Dependency: {
+            /** @description The agent that is waited for. */
+            agentId: components["schemas"]["AgentId"];
+            /** @description What must be true of it. */
+            condition: components["schemas"]["DependencyCondition"];
+        };
+        /**
+         * @description What must be true of an agent before those that wait for it are started.
+         * @enum {string}
+         */
+        DependencyCondition: "started" | "healthy" | "completed";
+        /**
+         * @description What an agent is to be, by the will of whoever asked last. It outlives the node and the machine.
+         * @enum {string}
+         */
+        Desired: "running" | "stopped";
         /** @description A paired device: an entry of `GET /v1/devices`. Its keys are never read back. */
         Device: {
             /** @description When it was paired. */
@@ -563,6 +597,8 @@ export interface components {
              */
             validForMs: number;
         };
+        /** @description What is looked for in a line of output, without line breaks. At most 1024 bytes of UTF-8. */
+        LineText: string;
         /**
          * @description Whether a link is up.
          * @enum {string}
@@ -655,6 +691,83 @@ export interface components {
          * @enum {string}
          */
         PathKind: "loopback" | "lan" | "relay";
+        /** @description A check that is made again and again while an agent's process lives. */
+        Probe: components["schemas"]["ProbeCheck"] & components["schemas"]["ProbePace"];
+        /** @description What is checked. */
+        ProbeCheck: {
+            /** @enum {string} */
+            kind: "tcp";
+            /**
+             * Format: int32
+             * @description The port.
+             */
+            port: number;
+        } | {
+            /** @enum {string} */
+            kind: "http";
+            /** @description Path and query, beginning with `/`; `/` if left out. */
+            path?: components["schemas"]["ProbePath"];
+            /**
+             * Format: int32
+             * @description The port.
+             */
+            port: number;
+        } | {
+            /** @description The program and its arguments. */
+            argv: components["schemas"]["Argv"];
+            /** @enum {string} */
+            kind: "exec";
+        } | {
+            /** @enum {string} */
+            kind: "line";
+            /**
+             * @description What the line has in it: 1 to 1,024 bytes, taken literally, looked for in the output
+             *     without its control sequences.
+             */
+            text: components["schemas"]["LineText"];
+        };
+        /** @description When a probe is made, and how many results in a row count. */
+        ProbePace: {
+            /**
+             * Format: int32
+             * @description Failures in a row until it is unhealthy, 1 to 100; 3 if left out.
+             * @default 3
+             */
+            failures: number;
+            /**
+             * Format: int32
+             * @description Between the end of one check and the next, 100 to 3,600,000 ms; 5,000 if left out.
+             * @default 5000
+             */
+            intervalMs: number;
+            /**
+             * @description Whether an agent that is unhealthy is stopped and started anew; it counts as a failure of its
+             *     process. `false` if left out.
+             * @default false
+             */
+            restarts: boolean;
+            /**
+             * Format: int32
+             * @description How long failures do not count after a start, at most 3,600,000 ms; 0 if left out. The first
+             *     success ends it.
+             * @default 0
+             */
+            startPeriodMs: number;
+            /**
+             * Format: int32
+             * @description Successes in a row until it is healthy, 1 to 100; 1 if left out.
+             * @default 1
+             */
+            successes: number;
+            /**
+             * Format: int32
+             * @description How long one check may take, 10 to 600,000 ms; 2,000 if left out.
+             * @default 2000
+             */
+            timeoutMs: number;
+        };
+        /** @description Path and query of a check by HTTP. */
+        ProbePath: string;
         /** @description The body of every answer with a status from 400. */
         Problem: {
             /** @description What a program can act on. */
@@ -705,6 +818,33 @@ export interface components {
             state: "other";
         };
         /**
+         * @description What an agent may use, with all that it starts. Enforced by cgroup v2 where this user may; an
+         *     agent says whether it is.
+         */
+        ResourceLimits: {
+            /**
+             * Format: int32
+             * @description Processor time in percent of one core, 1 to 102,400.
+             */
+            cpuPercent?: number;
+            /**
+             * Format: int32
+             * @description Memory in MiB, 1 to 16,777,216.
+             */
+            memoryMb?: number;
+            /**
+             * Format: int32
+             * @description Processes and threads, 1 to 4,194,304.
+             */
+            pids?: number;
+        };
+        /**
+         * @description When a process that ended by itself is started again. A stop that a person asked for is final
+         *     under each.
+         * @enum {string}
+         */
+        RestartPolicy: "no" | "on-failure" | "always";
+        /**
          * @description What a device may do on one machine. Ordered: each role may do all that the one before may.
          * @enum {string}
          */
@@ -720,7 +860,7 @@ export interface components {
             signal: components["schemas"]["Signal"];
         };
         /** @description Asks for a new agent: `POST /v1/agents`. */
-        SpawnRequest: components["schemas"]["Command"] & {
+        SpawnRequest: components["schemas"]["Command"] & components["schemas"]["Supervision"] & {
             /**
              * Format: int32
              * @description How much of its output is kept in files beyond that, in MiB; 128 if left out.
@@ -749,6 +889,71 @@ export interface components {
             uptimeMs: number;
             /** @description The node's software version. */
             version: string;
+        };
+        /**
+         * @description How an agent is stopped: a signal to its process group, and KILL to whatever is left of its
+         *     whole tree after the grace.
+         */
+        StopPlan: {
+            /**
+             * Format: int32
+             * @description How long it may take to end, in milliseconds; 10,000 if left out.
+             * @default 10000
+             */
+            graceMs: number;
+            /**
+             * @description HUP, INT, QUIT, TERM or KILL; TERM if left out.
+             * @default TERM
+             */
+            signal: components["schemas"]["StopSignal"];
+        };
+        /**
+         * @description A signal that asks a process to end.
+         * @enum {string}
+         */
+        StopSignal: "HUP" | "INT" | "QUIT" | "TERM" | "KILL";
+        /** @description Exit codes that count as success. */
+        SuccessCodes: number[];
+        /**
+         * @description How an agent is looked after, as [`super::SpawnRequest`] and [`super::Agent`] carry it beside
+         *     their other members. What is left out has the defaults of a command that is run once.
+         */
+        Supervision: {
+            /**
+             * @description What must be true of other agents of this machine before it is started.
+             * @default []
+             */
+            dependsOn: components["schemas"]["Dependencies"];
+            /**
+             * @description What it may use, with all that it starts.
+             * @default {}
+             */
+            limits: components["schemas"]["ResourceLimits"];
+            /**
+             * @description What tells whether it is well; nothing does if left out.
+             * @default null
+             */
+            probe: components["schemas"]["Probe"];
+            /**
+             * @description When its process is started again after it ended by itself.
+             * @default no
+             */
+            restart: components["schemas"]["RestartPolicy"];
+            /**
+             * @description How it is stopped.
+             * @default {
+             *       "graceMs": 10000,
+             *       "signal": "TERM"
+             *     }
+             */
+            stop: components["schemas"]["StopPlan"];
+            /**
+             * @description Exit codes that count as success.
+             * @default [
+             *       0
+             *     ]
+             */
+            successCodes: components["schemas"]["SuccessCodes"];
         };
         /** @description A terminal's size in character cells. */
         TerminalSize: {
