@@ -733,38 +733,38 @@ export interface components {
              * @description Failures in a row until it is unhealthy, 1 to 100; 3 if left out.
              * @default 3
              */
-            failures: number;
+            failures?: number;
             /**
              * Format: int32
              * @description Between the end of one check and the next, 100 to 3,600,000 ms; 5,000 if left out.
              * @default 5000
              */
-            intervalMs: number;
+            intervalMs?: number;
             /**
              * @description Whether an agent that is unhealthy is stopped and started anew; it counts as a failure of its
              *     process. `false` if left out.
              * @default false
              */
-            restarts: boolean;
+            restarts?: boolean;
             /**
              * Format: int32
              * @description How long failures do not count after a start, at most 3,600,000 ms; 0 if left out. The first
              *     success ends it.
              * @default 0
              */
-            startPeriodMs: number;
+            startPeriodMs?: number;
             /**
              * Format: int32
              * @description Successes in a row until it is healthy, 1 to 100; 1 if left out.
              * @default 1
              */
-            successes: number;
+            successes?: number;
             /**
              * Format: int32
              * @description How long one check may take, 10 to 600,000 ms; 2,000 if left out.
              * @default 2000
              */
-            timeoutMs: number;
+            timeoutMs?: number;
         };
         /** @description Path and query of a check by HTTP. */
         ProbePath: string;
@@ -900,12 +900,12 @@ export interface components {
              * @description How long it may take to end, in milliseconds; 10,000 if left out.
              * @default 10000
              */
-            graceMs: number;
+            graceMs?: number;
             /**
              * @description HUP, INT, QUIT, TERM or KILL; TERM if left out.
              * @default TERM
              */
-            signal: components["schemas"]["StopSignal"];
+            signal?: components["schemas"]["StopSignal"];
         };
         /**
          * @description A signal that asks a process to end.
@@ -923,22 +923,22 @@ export interface components {
              * @description What must be true of other agents of this machine before it is started.
              * @default []
              */
-            dependsOn: components["schemas"]["Dependencies"];
+            dependsOn?: components["schemas"]["Dependencies"];
             /**
              * @description What it may use, with all that it starts.
              * @default {}
              */
-            limits: components["schemas"]["ResourceLimits"];
+            limits?: components["schemas"]["ResourceLimits"];
             /**
              * @description What tells whether it is well; nothing does if left out.
              * @default null
              */
-            probe: components["schemas"]["Probe"];
+            probe?: components["schemas"]["Probe"];
             /**
              * @description When its process is started again after it ended by itself.
              * @default no
              */
-            restart: components["schemas"]["RestartPolicy"];
+            restart?: components["schemas"]["RestartPolicy"];
             /**
              * @description How it is stopped.
              * @default {
@@ -946,14 +946,14 @@ export interface components {
              *       "signal": "TERM"
              *     }
              */
-            stop: components["schemas"]["StopPlan"];
+            stop?: components["schemas"]["StopPlan"];
             /**
              * @description Exit codes that count as success.
              * @default [
              *       0
              *     ]
              */
-            successCodes: components["schemas"]["SuccessCodes"];
+            successCodes?: components["schemas"]["SuccessCodes"];
         };
         /** @description A terminal's size in character cells. */
         TerminalSize: {
