@@ -5,6 +5,7 @@ import { isOver, matches, standingOf } from "../../features/agents/agent";
 import { canSpawn, SpawnDialog } from "../../features/agents/SpawnDialog";
 import { AddMachineDialog } from "../../features/machines/AddMachineDialog";
 import { MachineSection } from "../../features/machines/MachineSection";
+import { startedHere } from "../../features/terminal/fresh";
 import { fleet, type MachineView } from "../../machines/fleet";
 import type { Source } from "../../machines/source";
 import { navigate } from "../../navigation";
@@ -108,7 +109,10 @@ export function FleetPage({ query, show, source }: FleetPageProps) {
         <SpawnDialog
           machine={spawning.machine}
           onClose={() => setSpawning(null)}
-          onSpawned={(machine, agent) => navigate(paths.terminal(onlyPane({ machine, agent })))}
+          onSpawned={(machine, agent) => {
+            startedHere(machine, agent);
+            navigate(paths.terminal(onlyPane({ machine, agent })));
+          }}
         />
       )}
       {adding && <AddMachineDialog onClose={() => setAdding(false)} source={source} />}
