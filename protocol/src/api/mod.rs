@@ -9,6 +9,7 @@ pub mod device;
 pub mod event;
 pub mod exec;
 pub mod machine;
+pub mod page;
 pub mod pairing;
 pub mod probe;
 pub mod problem;
@@ -28,6 +29,7 @@ pub use device::Device;
 pub use event::{Event, EventId, EventKind};
 pub use exec::{ExecBytes, ExecEvent, ExecRequest};
 pub use machine::{Machine, MachineSummary, PathKind, Reach};
+pub use page::{Cursor, Page, PageLimit, Place};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
     PairingCodeRequest,
