@@ -12,13 +12,19 @@ pub mod gateway;
 pub mod machine;
 pub mod page;
 pub mod pairing;
+pub mod probe;
 pub mod problem;
 #[cfg(feature = "openapi")]
 mod schema;
 pub mod signal;
 pub mod status;
+pub mod supervision;
+pub mod vitals;
 
-pub use agent::{Agent, AgentState, ExitStatus, LogMb, ScrollbackKb, SpawnRequest};
+pub use agent::{
+    Agent, AgentPatch, AgentSource, AgentState, Desired, ExitStatus, LogMb, ScrollbackKb,
+    SpawnRequest,
+};
 pub use command::{Argv, Command, Cwd, Env};
 pub use device::Device;
 pub use event::{Event, EventId, EventKind};
@@ -33,9 +39,15 @@ pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
     PairingCodeRequest,
 };
+pub use probe::{LineText, Probe, ProbeCheck, ProbePace, ProbePath};
 pub use problem::{Problem, ProblemCode};
 pub use signal::{Signal, SignalRequest};
 pub use status::{Carrier, LinkState, LinkStatus, Status};
+pub use supervision::{
+    Dependencies, Dependency, DependencyCondition, GraceMs, ResourceLimits, RestartPolicy,
+    StopPlan, StopSignal, SuccessCodes, Supervision,
+};
+pub use vitals::{AgentVitals, MachineVitals, Vitals};
 
 #[cfg(test)]
 mod tests {

@@ -11,8 +11,8 @@ use utoipa::{
 };
 
 use super::{
-    AddMachineRequest, Argv, Cwd, Env, EventId, ExecBytes, ExitStatus, InvitationLink, PairingCode,
-    command::MAX_ITEM,
+    AddMachineRequest, Argv, Cwd, Dependencies, Dependency, Env, EventId, ExecBytes, ExitStatus,
+    InvitationLink, LineText, PairingCode, ProbePath, StopSignal, SuccessCodes, command::MAX_ITEM,
 };
 use crate::{
     AgentId, Alias, DeviceId, Epoch, HostName, InvitationId, MachineId, Name, Offset, RelayAddress,
@@ -55,6 +55,11 @@ schema! {
     TerminalSize => cells(),
     ExitStatus => exit(),
     ExecBytes => output(),
+    ProbePath => pattern("Path and query of a check by HTTP.", "^/[!-~]*$").max_length(Some(ProbePath::MAX)),
+    LineText => text("What is looked for in a line of output, without line breaks.", LineText::MAX),
+    StopSignal => stop_signal(),
+    SuccessCodes => success_codes(),
+    Dependencies => dependencies(),
     Argv => arguments(),
     Env => environment(),
     AddMachineRequest => machine_to_add(),
@@ -167,4 +172,26 @@ fn environment() -> ObjectBuilder {
         .schema_type(Type::Object)
         .additional_properties(Some(AdditionalProperties::RefOr(value.into())))
         .max_properties(Some(Env::MAX_ENTRIES))
+}
+
+fn stop_signal() -> ObjectBuilder {
+    described("A signal that asks a process to end.")
+        .schema_type(Type::String)
+        .enum_values(Some(["HUP", "INT", "QUIT", "TERM", "KILL"]))
+}
+
+fn success_codes() -> ArrayBuilder {
+    let code = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(255));
+    ArrayBuilder::new()
+        .description(Some("Exit codes that count as success."))
+        .items(code)
+        .min_items(Some(1))
+        .max_items(Some(SuccessCodes::MAX))
+}
+
+fn dependencies() -> ArrayBuilder {
+    ArrayBuilder::new()
+        .description(Some("What an agent waits for; no agent is named twice."))
+        .items(RefOr::<Schema>::Ref(utoipa::openapi::Ref::from_schema_name(Dependency::name())))
+        .max_items(Some(Dependencies::MAX))
 }
