@@ -507,6 +507,11 @@ export interface components {
             machine: components["schemas"]["MachineSummary"];
         } | {
             /** @enum {string} */
+            kind: "machine-forgotten";
+            /** @description The machine. */
+            machineId: components["schemas"]["MachineId"];
+        } | {
+            /** @enum {string} */
             kind: "other";
         };
         /** @description At most 65536 bytes of output. */
@@ -647,16 +652,33 @@ export interface components {
         };
         /** @description Names a machine for ever. */
         MachineId: string;
-        /** @description A machine that a gateway knows: an entry of `GET /v1/machines`. */
+        /** @description What runs on a machine. Hostile text: the machine says it. */
+        MachineSoftware: {
+            /** @description The processor architecture, as Rust names it. */
+            arch: string;
+            /** @description The operating system, as Rust names it. */
+            os: string;
+            /** @description The node's software version. */
+            version: string;
+        };
+        /** @description A machine that a gateway knows: an entry of `GET /v1/machines`. The gateway's own machine is one. */
         MachineSummary: components["schemas"]["Reach"] & {
-            /** @description Its friendly name, if it has one. */
+            /** @description Its friendly name, if it has one; as the machine said when it was last reached. */
             alias?: components["schemas"]["Alias"];
+            /** @description Whether it is the gateway's own machine, which is always there and can't be forgotten. */
+            isLocal?: boolean;
             /** @description Its name for ever. */
             machineId: components["schemas"]["MachineId"];
-            /** @description What people call it. */
+            /** @description What this gateway's user calls it. */
             name: components["schemas"]["Name"];
+            /** @description When it was paired; the gateway's own machine never was. */
+            pairedAt?: components["schemas"]["Timestamp"];
+            /** @description The relays that lead there. */
+            relays?: components["schemas"]["RelayAddress"][];
             /** @description What this gateway's user may do there. */
             role: components["schemas"]["Role"];
+            /** @description What it said of itself when it was last reached since the gateway was started. */
+            software?: components["schemas"]["MachineSoftware"];
         };
         /** @description A pairing code, just minted. */
         MintedCode: {
@@ -793,23 +815,41 @@ export interface components {
         ProblemCode: "invalid-request" | "unauthenticated" | "role-forbids" | "policy-forbids" | "not-found" | "method-not-allowed" | "conflict" | "too-large" | "idempotency-mismatch" | "rate" | "internal" | "unreachable" | "unavailable" | "timed-out" | "other";
         /** @description Whether and how a gateway reaches a machine. */
         Reach: {
+            /** @description When a session was last open. */
+            lastSeen?: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            state: "idle";
+        } | {
             /** @enum {string} */
             state: "connecting";
         } | {
+            /** @description What carries it to that relay. */
+            carrier?: components["schemas"]["Carrier"];
             /** @description The path it takes. */
             path: components["schemas"]["PathKind"];
+            /** @description The relay that it goes through, if it does. */
+            relay?: components["schemas"]["HostName"];
             /**
-             * Format: int32
-             * @description The round-trip time in milliseconds, once measured.
+             * Format: int64
+             * @description The round-trip time in microseconds, once measured; not of the gateway's own machine.
              */
-            rttMs?: number;
+            rttUs?: number;
+            /** @description Since when it is open. */
+            since?: components["schemas"]["Timestamp"];
             /** @enum {string} */
             state: "connected";
         } | {
             /** @description When a session was last open. */
             lastSeen?: components["schemas"]["Timestamp"];
+            /** @description When the gateway tries again by itself, if it does. */
+            nextTryAt?: components["schemas"]["Timestamp"];
             /** @enum {string} */
             state: "offline";
+            /**
+             * @description What became of each path, for people: what, why, what next. It may quote a stranger:
+             *     show it as text.
+             */
+            why?: string;
         } | {
             /** @enum {string} */
             state: "revoked";
@@ -817,6 +857,8 @@ export interface components {
             /** @enum {string} */
             state: "other";
         };
+        /** @description A relay as it is dialled: host[:port][~pin]. At most 305 bytes of UTF-8. */
+        RelayAddress: string;
         /**
          * @description What an agent may use, with all that it starts. Enforced by cgroup v2 where this user may; an
          *     agent says whether it is.
