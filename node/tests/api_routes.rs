@@ -384,6 +384,19 @@ async fn the_api_describes_itself() {
     node.shut_down().await;
 }
 
+#[test]
+fn whatever_the_description_refers_to_is_in_it() {
+    let text = api::document().to_string();
+    let schemas = api::document()["components"]["schemas"].as_object().unwrap();
+    let absent: BTreeSet<&str> = text
+        .split("\"#/components/schemas/")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|name| !schemas.contains_key(*name))
+        .collect();
+    assert!(absent.is_empty(), "name them in Description of node/src/api/document.rs: {absent:?}");
+}
+
 /// `GANTLINE_UPDATE_OPENAPI=1` writes the file anew.
 #[test]
 fn the_description_in_the_repository_is_that_of_the_code() {

@@ -40,4 +40,13 @@ impl Principal {
     pub const fn local(entrance: Entrance) -> Self {
         Self { subject: Subject::LocalUser, role: Role::Owner, entrance }
     }
+
+    /// Whether it is the user that the node runs as, and not somebody in a session.
+    #[must_use]
+    pub const fn is_local_user(&self) -> bool {
+        match (self.subject, self.entrance) {
+            (Subject::LocalUser, Entrance::UnixSocket | Entrance::Loopback) => true,
+            (Subject::LocalUser, Entrance::Session) | (Subject::Device(_), _) => false,
+        }
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use gantline_protocol::api::Problem;
+use gantline_protocol::{
+    Offset,
+    api::{Dependency, Problem},
+};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
@@ -18,7 +21,7 @@ use crate::access::{Access, Effect, TABLE};
             paired device.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem))
+    components(schemas(Dependency, Offset, Problem))
 )]
 pub(super) struct Description;
 

@@ -147,7 +147,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use gantline_protocol::{Timestamp, api::AgentState};
+    use gantline_protocol::{
+        Timestamp,
+        api::{AgentSource, AgentState, Desired, Supervision},
+    };
 
     use super::*;
 
@@ -159,6 +162,9 @@ mod tests {
             shell: false,
             cwd: None,
             state,
+            reason: None,
+            desired: Desired::default(),
+            source: AgentSource::default(),
             pid: None,
             epoch: None,
             size: TerminalSize::STANDARD,
@@ -168,6 +174,9 @@ mod tests {
             created_at: Timestamp::default(),
             started_at: None,
             ended_at: None,
+            next_start_at: None,
+            limits_not_enforced: None,
+            supervision: Supervision::default(),
         }
     }
 

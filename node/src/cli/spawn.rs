@@ -3,7 +3,7 @@
 use gantline_client::connection::Request;
 use gantline_protocol::{
     Name,
-    api::{Agent, LogMb, ScrollbackKb, SpawnRequest},
+    api::{Agent, LogMb, ScrollbackKb, SpawnRequest, Supervision},
 };
 
 use super::{
@@ -53,6 +53,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         size: agent::terminal_size(),
         scrollback_kb: args.scrollback_kb,
         log_mb: args.log_mb,
+        supervision: Supervision::default(),
     };
     let reached = context.reach.machine(args.on.as_deref()).await?;
     let agent: Agent = reached.json(Request::post("/v1/agents", &request)?).await?;

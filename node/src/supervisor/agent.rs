@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gantline_protocol::{
     AgentId, Timestamp,
-    api::{Agent, AgentState, signal::Signal},
+    api::{Agent, AgentSource, AgentState, Desired, Supervision, signal::Signal},
 };
 
 use crate::{
@@ -79,6 +79,12 @@ impl Entry {
             shell,
             cwd,
             state,
+            reason: None,
+            desired: if self.is_stopping { Desired::Stopped } else { Desired::Running },
+            source: match self.running {
+                Running::Terminal(_) => AgentSource::Spawn,
+                Running::Pipes(_) => AgentSource::Exec,
+            },
             pid: self.host().pid().filter(|_| end.is_none()),
             epoch: Some(epoch),
             size: match &self.running {
@@ -91,6 +97,9 @@ impl Entry {
             created_at,
             started_at: Some(created_at),
             ended_at: end.map(|end| end.at),
+            next_start_at: None,
+            limits_not_enforced: None,
+            supervision: Supervision::default(),
         }
     }
 }

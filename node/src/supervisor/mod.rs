@@ -182,7 +182,7 @@ impl Agents {
     /// # Errors
     /// [`AgentsError`]; nothing was started.
     pub async fn spawn(&self, request: SpawnRequest) -> Result<Agent, AgentsError> {
-        let SpawnRequest { command, name, size, scrollback_kb, log_mb } = request;
+        let SpawnRequest { command, name, size, scrollback_kb, log_mb, supervision: _ } = request;
         let size = size.unwrap_or(TerminalSize::STANDARD);
         let usual = self.shared.settings.limits;
         let memory = scrollback_kb.and_then(|kb| usize::try_from(kb.bytes()).ok());
