@@ -9,6 +9,8 @@ pub mod daemon;
 pub mod door;
 pub mod duplex;
 pub mod events;
+pub mod probes;
+mod proc;
 pub mod pty;
 pub mod shim;
 pub mod state;
