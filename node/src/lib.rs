@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod door;
 pub mod duplex;
 pub mod events;
+mod limits;
 pub mod probes;
 mod proc;
 pub mod pty;
@@ -16,3 +17,4 @@ pub mod shim;
 pub mod state;
 pub mod supervisor;
 pub mod uplink;
+

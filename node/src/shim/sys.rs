@@ -140,10 +140,14 @@ pub(super) fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
 }
 
 /// Starts a command as the leader of a session of its own, on the terminal `tty` if there is one.
-/// It is our child, to be reaped by [`reap`]. The command's own descriptors are closed here then:
+/// What it writes `0` to before it begins puts it into a cgroup. It is our child, to be reaped by [`reap`]. The command's own descriptors are closed here then:
 /// ours would keep a terminal open after everybody has left it.
 #[allow(unsafe_code)]
-pub(super) fn spawn(mut command: Command, tty: Option<&Path>) -> io::Result<Spawned> {
+pub(super) fn spawn(
+    mut command: Command,
+    tty: Option<&Path>,
+    entrance: Option<File>,
+) -> io::Result<Spawned> {
     if let Some(tty) = tty {
         let mut options = std::fs::OpenOptions::new();
         let tty = options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(tty)?;
@@ -156,6 +160,9 @@ pub(super) fn spawn(mut command: Command, tty: Option<&Path>) -> io::Result<Spaw
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         rustix::process::setsid()?;
+        if let Some(entrance) = &entrance {
+            rustix::io::write(entrance, b"0")?;
+        }
         if has_terminal {
             // SAFETY: the standard input was just set to the terminal, and stays open.
             rustix::process::ioctl_tiocsctty(unsafe { BorrowedFd::borrow_raw(0) })?;
