@@ -17,4 +17,4 @@ pub mod shim;
 pub mod state;
 pub mod supervisor;
 pub mod uplink;
-
+pub mod vitals;
