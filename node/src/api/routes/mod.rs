@@ -10,6 +10,7 @@ mod once;
 mod output;
 mod pairing;
 mod terminal;
+mod vitals;
 
 use axum::Json;
 use serde_json::Value;
@@ -54,6 +55,7 @@ pub(super) fn own() -> OpenApiRouter<App> {
         .routes(routes!(pairing::list, pairing::invite))
         .routes(routes!(pairing::withdraw))
         .routes(routes!(once::mint))
+        .routes(routes!(vitals::vitals))
         .routes(routes!(openapi))
 }
 
