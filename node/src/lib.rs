@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod door;
 pub mod duplex;
 pub mod events;
+pub mod history;
 pub mod pty;
 pub mod shim;
 pub mod state;

@@ -8,6 +8,7 @@ pub mod command;
 pub mod device;
 pub mod event;
 pub mod exec;
+pub mod history;
 pub mod machine;
 pub mod pairing;
 pub mod probe;
@@ -27,6 +28,9 @@ pub use command::{Argv, Command, Cwd, Env};
 pub use device::Device;
 pub use event::{Event, EventId, EventKind};
 pub use exec::{ExecBytes, ExecEvent, ExecRequest};
+pub use history::{
+    Actor, ChangeKind, HistoryPage, HistoryStatus, Life, LifeChange, LifeRecord, Outcome, Way, Who,
+};
 pub use machine::{Machine, MachineSummary, PathKind, Reach};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
