@@ -7,10 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gantline_protocol::{
-    Timestamp,
-    api::{Agent, Vitals},
-};
+use gantline_protocol::{Timestamp, api::Vitals};
 
 use super::note::Note;
 
@@ -38,8 +35,13 @@ struct Waiting {
     notes: VecDeque<Note>,
     samples: VecDeque<Vitals>,
     dropped: Option<Dropped>,
-    /// All agents as they were when somebody looked, to put right what the records say of them.
-    agents: Option<Vec<Agent>>,
+    /// How many notes were ever taken in.
+    noted: u64,
+    /// How many were ever dropped.
+    lost: u64,
+    /// What the records say of agents is to be compared with what is so.
+    is_doubted: bool,
+    /// A reader found the database damaged.
     is_suspect: bool,
     is_closed: bool,
 }
@@ -58,8 +60,9 @@ pub(super) struct Work {
     pub(super) notes: Vec<Note>,
     pub(super) samples: Vec<Vitals>,
     pub(super) dropped: Option<Dropped>,
-    pub(super) agents: Option<Vec<Agent>>,
-    /// A reader found the database damaged.
+    /// The last of the notes, counted from the first.
+    pub(super) noted: u64,
+    pub(super) is_doubted: bool,
     pub(super) is_suspect: bool,
     /// Nothing more comes.
     pub(super) is_closed: bool,
@@ -81,18 +84,12 @@ impl Journal {
             let dropped = waiting.dropped.get_or_insert(Dropped { count: 0, from: now, to: now });
             dropped.count += 1;
             dropped.to = now;
+            waiting.lost += 1;
             return;
         }
         waiting.notes.push_back(note.into());
+        waiting.noted += 1;
         drop(waiting);
-        self.queue.arrived.notify_one();
-    }
-
-    /// Tells of all agents there are, as they are. Records that say something else are put right: a
-    /// life that is open there and not among `agents` was lost. To be called once the node has
-    /// found its agents again. Never waits.
-    pub fn settle(&self, agents: Vec<Agent>) {
-        self.queue.lock().agents = Some(agents);
         self.queue.arrived.notify_one();
     }
 
@@ -106,6 +103,16 @@ impl Journal {
         }
         waiting.samples.push_back(vitals);
         drop(waiting);
+        self.queue.arrived.notify_one();
+    }
+
+    /// How many notes were ever taken in.
+    pub(super) fn noted(&self) -> u64 {
+        self.queue.lock().noted
+    }
+
+    pub(super) fn doubt(&self) {
+        self.queue.lock().is_doubted = true;
         self.queue.arrived.notify_one();
     }
 
@@ -125,13 +132,20 @@ impl Journal {
 }
 
 impl Queue {
-    /// What there is to write, `most` notes of it; waits for something, for `patience` at most.
-    pub(super) fn take(&self, most: usize, patience: Duration) -> Work {
-        let waiting = self.lock();
+    /// What there is to write, `most` notes of it; waits for something, for `patience` at most, and
+    /// then a moment for more.
+    pub(super) fn take(&self, most: usize, patience: Duration, gathered: Duration) -> Work {
         let idle = |waiting: &mut Waiting| waiting.is_idle();
+        let (waiting, _) = self
+            .arrived
+            .wait_timeout_while(self.lock(), patience, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let few = |waiting: &mut Waiting| {
+            !waiting.is_idle() && !waiting.is_closed && waiting.notes.len() < most
+        };
         let (mut waiting, _) = self
             .arrived
-            .wait_timeout_while(waiting, patience, idle)
+            .wait_timeout_while(waiting, gathered, few)
             .unwrap_or_else(PoisonError::into_inner);
         let most = most.min(waiting.notes.len());
         Work {
@@ -139,10 +153,26 @@ impl Queue {
             samples: waiting.samples.drain(..).collect(),
             // Told after all that came before it.
             dropped: if waiting.notes.is_empty() { waiting.dropped.take() } else { None },
-            agents: if waiting.notes.is_empty() { waiting.agents.take() } else { None },
+            noted: waiting.noted - u64::try_from(waiting.notes.len()).unwrap_or(0),
+            is_doubted: std::mem::take(&mut waiting.is_doubted),
             is_suspect: std::mem::take(&mut waiting.is_suspect),
             is_closed: waiting.is_closed && waiting.notes.is_empty(),
         }
+    }
+
+    /// How many notes were ever dropped.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().lost
+    }
+
+    /// Waits, for `long` at most; says whether nothing more comes.
+    pub(super) fn rest(&self, long: Duration) -> bool {
+        let open = |waiting: &mut Waiting| !waiting.is_closed;
+        let (waiting, _) = self
+            .arrived
+            .wait_timeout_while(self.lock(), long, open)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.is_closed
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -151,12 +181,18 @@ impl Queue {
     }
 }
 
+impl Work {
+    pub(super) fn is_empty(&self) -> bool {
+        self.notes.is_empty() && self.dropped.is_none() && !self.is_closed
+    }
+}
+
 impl Waiting {
     fn is_idle(&self) -> bool {
         self.notes.is_empty()
             && self.samples.is_empty()
             && self.dropped.is_none()
-            && self.agents.is_none()
+            && !self.is_doubted
             && !self.is_suspect
             && !self.is_closed
     }

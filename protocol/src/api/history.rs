@@ -185,18 +185,6 @@ pub enum Way {
     Session,
 }
 
-/// A page of the history, newest first: `GET /v1/history`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct HistoryPage {
-    /// The lives.
-    pub items: Vec<Life>,
-    /// The `cursor` of the next page, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
 /// How the keeping of history is doing, as `GET /v1/status` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -248,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_the_documented_json() {
+    fn a_life_has_the_documented_json() {
         let full = Life {
             name: Some("top".parse().unwrap()),
             argv_cut: true,
@@ -267,10 +255,13 @@ mod tests {
             last_lines: vec!["bye".to_owned()],
             ..life()
         };
-        let page = HistoryPage { items: vec![life(), full], next: Some("4".to_owned()) };
         is_written_as(
-            &page,
-            r#"{"items":[{"agentId":"ag-x7k2p","epoch":"0000000000000007","argv":["true"],"shell":false,"source":"spawn","state":"running","startedAt":2},{"agentId":"ag-x7k2p","epoch":"0000000000000007","name":"top","argv":["true"],"argvCut":true,"shell":false,"cwd":"/","env":["A","B=@secret:db"],"source":"spawn","by":{"who":"device","deviceId":"abababababababababababababababab","path":"relay"},"state":"exited","outcome":"failure","exit":{"code":1},"reason":"why","startedAt":2,"endedAt":5,"durationMs":3,"lastLines":["bye"]}],"next":"4"}"#,
+            &life(),
+            r#"{"agentId":"ag-x7k2p","epoch":"0000000000000007","argv":["true"],"shell":false,"source":"spawn","state":"running","startedAt":2}"#,
+        );
+        is_written_as(
+            &full,
+            r#"{"agentId":"ag-x7k2p","epoch":"0000000000000007","name":"top","argv":["true"],"argvCut":true,"shell":false,"cwd":"/","env":["A","B=@secret:db"],"source":"spawn","by":{"who":"device","deviceId":"abababababababababababababababab","path":"relay"},"state":"exited","outcome":"failure","exit":{"code":1},"reason":"why","startedAt":2,"endedAt":5,"durationMs":3,"lastLines":["bye"]}"#,
         );
     }
 

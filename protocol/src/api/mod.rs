@@ -10,6 +10,7 @@ pub mod event;
 pub mod exec;
 pub mod history;
 pub mod machine;
+pub mod metrics;
 pub mod pairing;
 pub mod probe;
 pub mod problem;
@@ -29,9 +30,10 @@ pub use device::Device;
 pub use event::{Event, EventId, EventKind};
 pub use exec::{ExecBytes, ExecEvent, ExecRequest};
 pub use history::{
-    Actor, ChangeKind, HistoryPage, HistoryStatus, Life, LifeChange, LifeRecord, Outcome, Way, Who,
+    Actor, ChangeKind, HistoryStatus, Life, LifeChange, LifeRecord, Outcome, Way, Who,
 };
 pub use machine::{Machine, MachineSummary, PathKind, Reach};
+pub use metrics::{Amounts, Metrics, Percents};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
     PairingCodeRequest,

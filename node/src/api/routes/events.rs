@@ -79,6 +79,7 @@ const fn concerns(what: &EventKind, role: Role) -> bool {
         | EventKind::AgentRemoved { .. }
         | EventKind::LinkUp { .. }
         | EventKind::LinkDown { .. }
+        | EventKind::HistoryChanged { .. }
         | EventKind::MachineChanged { .. }
         | EventKind::Other => true,
     }
