@@ -11,6 +11,7 @@ pub mod exec;
 pub mod history;
 pub mod machine;
 pub mod metrics;
+pub mod page;
 pub mod pairing;
 pub mod probe;
 pub mod problem;
@@ -34,6 +35,7 @@ pub use history::{
 };
 pub use machine::{Machine, MachineSummary, PathKind, Reach};
 pub use metrics::{Amounts, Metrics, Percents};
+pub use page::{Cursor, Page, PageLimit, Place};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
     PairingCodeRequest,
