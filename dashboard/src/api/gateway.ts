@@ -1,33 +1,11 @@
 // What the node of this machine says of the machines that it reaches for its user, and of itself.
 import type { Schemas } from "./client";
 
-export type MachineSummary = {
-  machineId: string;
-  name: string;
-  alias?: string;
-  role: Schemas["Role"];
-  isLocal: boolean;
-} & Reach;
-
-export type Reach =
-  | { state: "idle"; lastSeen?: number }
-  | { state: "connecting" }
-  | { state: "connected"; path: "loopback" | "lan" | "relay"; rttUs?: number; since?: number }
-  | { state: "offline"; lastSeen?: number; why?: string; nextTryAt?: number }
-  | { state: "revoked" }
-  | { state: "other" };
+export type MachineSummary = Schemas["MachineSummary"];
 
 export interface GatewayEvent {
   machineId: string;
-  event: Schemas["Event"] | MachineChanged | MachineForgotten;
-}
-interface MachineChanged {
-  kind: "machine-changed";
-  machine: MachineSummary;
-}
-interface MachineForgotten {
-  kind: "machine-forgotten";
-  machineId: string;
+  event: Schemas["Event"];
 }
 
 export type PagePlace =

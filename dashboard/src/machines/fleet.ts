@@ -237,6 +237,7 @@ class Member {
       case "link-up":
       case "link-down":
       case "machine-changed":
+      case "machine-forgotten":
       case "other":
         break;
     }

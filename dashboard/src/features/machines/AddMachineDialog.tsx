@@ -64,7 +64,7 @@ export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
         </li>
         <li>
           <TextField
-            autoFocus
+            data-first
             error={text !== "" && "error" in key && key.error !== null ? key.error : null}
             hint={
               confined

@@ -57,7 +57,7 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
           <Menu icon="columns" items={[others.length ? add("row") : none]} label="Split: beside" />
           <Menu icon="rows" items={[others.length ? add("column") : none]} label="Split: below" />
           {tab.panes.length > 1 && (
-            <IconButton icon="restart" label="Turn the split" onClick={() => go(turnTab(layout))} />
+            <IconButton icon="turn" label="Turn the split" onClick={() => go(turnTab(layout))} />
           )}
         </div>
       </div>
