@@ -19,15 +19,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         self, App, Links, MachineInfo, Mutations,
-        listen::{ListenError, LoopbackListener, OnPipe, Place, UnixSocket},
+        listen::{ListenError, LoopbackListener, OnPipe, OneTimeTokens, Place, UnixSocket},
     },
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
+    gateway::Gateway,
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
+    vitals::Monitor,
 };
 
 /// A running node. Dropping it stops it without waiting for anything; use [`Node::shut_down`].
@@ -114,20 +116,27 @@ impl Node {
         let machine_id = nameplate.key.public().machine_id();
         let uplinks = Arc::new(Mutex::new(None));
         let closing = CancellationToken::new();
+        let machine = Arc::new(MachineInfo {
+            machine_id,
+            alias: config.alias.clone(),
+            name: name.clone(),
+            relays,
+            started_at: SystemTime::now().into(),
+            started: Instant::now(),
+        });
+        let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
+        let one_time_tokens = OneTimeTokens::default();
         let router = api::router(App {
-            machine: Arc::new(MachineInfo {
-                machine_id,
-                alias: config.alias.clone(),
-                name: name.clone(),
-                started_at: SystemTime::now().into(),
-                started: Instant::now(),
-            }),
+            machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
+            vitals: Monitor::of(agents.clone(), closing.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
+            one_time_tokens: one_time_tokens.clone(),
+            gateway,
             closing: closing.clone(),
         });
         let key = nameplate.key.clone();
