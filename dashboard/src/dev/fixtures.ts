@@ -80,6 +80,7 @@ class RecordedWay implements Way {
 
 export class RecordedSource implements Source {
   readonly only = null;
+  readonly invitation = null;
   readonly device = "machine";
 
   async start(): Promise<void> {

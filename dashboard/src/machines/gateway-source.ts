@@ -24,6 +24,7 @@ const RECONNECTING_MS = 10_000;
 
 export class GatewaySource implements Source {
   readonly only = null;
+  readonly invitation = null;
   readonly device = "machine";
   readonly #token: string;
   readonly #onLocked: () => void;

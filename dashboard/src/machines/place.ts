@@ -43,8 +43,8 @@ export async function findPlace(fragment: string): Promise<void> {
       case "relay": {
         // The session code is loaded only where it is needed.
         const { RelaySource } = await import("./relay-source");
-        const source = new RelaySource(found.domain, found.machineId ?? null);
-        await source.start(fragment);
+        const source = new RelaySource(found, fragment);
+        await source.start();
         place.setState({ state: "ready", place: found, source }, true);
         break;
       }
