@@ -22,6 +22,7 @@ mod rm;
 mod spawn;
 mod status;
 mod text;
+mod top;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -74,6 +75,7 @@ enum Verb {
     Machines(machines::Args),
     Spawn(spawn::Args),
     Ps(ps::Args),
+    Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
     Kill(kill::Args),
@@ -136,6 +138,7 @@ impl Verb {
             Self::Machines(args) => machines::run(args, context).await,
             Self::Spawn(args) => spawn::run(args, context).await,
             Self::Ps(args) => ps::run(args, context).await,
+            Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
