@@ -3,6 +3,7 @@
 
 mod agent;
 mod exec;
+mod fleet;
 mod output;
 
 use std::{
