@@ -25,6 +25,7 @@ use gantline_node::{
     api::{self, App, Links, MachineInfo, Mutations},
     door::{Devices, Nameplate, Sessions},
     events::Events,
+    history::{History, Retention},
     pty::{Shims, log::Limits},
     state::Home,
     supervisor::{Agents, Settings},
@@ -70,6 +71,7 @@ impl TestApp {
         let shims = Shims { program: env!("CARGO_BIN_EXE_gantline").into(), log_dir, run_dir };
         let settings = Settings { limits: LIMITS, ..Settings::default() };
         let agents = Agents::with_settings(shims, events.clone(), settings);
+        let history = History::open(home.state_dir(), Retention::default(), events.clone());
         let closing = CancellationToken::new();
         let machine = MachineInfo {
             machine_id,
@@ -83,6 +85,7 @@ impl TestApp {
             events: events.clone(),
             links: Links::new(Vec::new),
             agents: agents.clone(),
+            history,
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,

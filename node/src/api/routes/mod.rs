@@ -4,7 +4,10 @@ mod agents;
 mod devices;
 mod events;
 mod exec;
+mod exposition;
+mod history;
 mod machine;
+mod metrics;
 mod output;
 mod pairing;
 mod terminal;
@@ -32,6 +35,11 @@ pub(super) fn all() -> OpenApiRouter<App> {
         .routes(routes!(terminal::terminal))
         .routes(routes!(exec::exec))
         .routes(routes!(events::events))
+        .routes(routes!(history::list))
+        .routes(routes!(history::find))
+        .routes(routes!(metrics::of_agent))
+        .routes(routes!(metrics::of_machine))
+        .routes(routes!(exposition::exposition))
         .routes(routes!(devices::list))
         .routes(routes!(devices::revoke))
         .routes(routes!(pairing::mint_code))

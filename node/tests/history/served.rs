@@ -1,0 +1,1 @@
+//! The history as a real node serves it.
