@@ -19,16 +19,18 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         self, App, Links, MachineInfo, Mutations,
-        listen::{ListenError, LoopbackListener, OnPipe, Place, UnixSocket},
+        listen::{ListenError, LoopbackListener, OnPipe, OneTimeTokens, Place, UnixSocket},
     },
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
+    gateway::Gateway,
     history::{self, History},
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
+    vitals::Monitor,
 };
 
 /// How long the history may take to be written when a node stops, though its time is over.
@@ -124,27 +126,36 @@ impl Node {
         let machine_id = nameplate.key.public().machine_id();
         let uplinks = Arc::new(Mutex::new(None));
         let closing = CancellationToken::new();
+        let machine = Arc::new(MachineInfo {
+            machine_id,
+            alias: config.alias.clone(),
+            name: name.clone(),
+            relays,
+            started_at: SystemTime::now().into(),
+            started: Instant::now(),
+        });
+        let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
+        let one_time_tokens = OneTimeTokens::default();
+        let vitals = Monitor::of(agents.clone(), closing.clone());
         let router = api::router(App {
-            machine: Arc::new(MachineInfo {
-                machine_id,
-                alias: config.alias.clone(),
-                name: name.clone(),
-                started_at: SystemTime::now().into(),
-                started: Instant::now(),
-            }),
+            machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
             history: history.clone(),
+            vitals: vitals.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
+            one_time_tokens: one_time_tokens.clone(),
+            gateway,
             closing: closing.clone(),
         });
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
         listeners.spawn(noted(&history, &events, &agents, &closing));
+        listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
@@ -248,6 +259,13 @@ fn noted(
             () = closing.cancelled() => {}
             () = follow => {}
         }
+    }
+}
+
+/// Has the history remember each look that is made.
+async fn sampled(history: History, mut vitals: Monitor) {
+    while let Some(look) = vitals.next().await {
+        history.sample(look);
     }
 }
 

@@ -57,4 +57,13 @@ impl Principal {
         };
         Actor { who, path: Some(path) }
     }
+
+    /// Whether it is the user that the node runs as, and not somebody in a session.
+    #[must_use]
+    pub const fn is_local_user(&self) -> bool {
+        match (self.subject, self.entrance) {
+            (Subject::LocalUser, Entrance::UnixSocket | Entrance::Loopback) => true,
+            (Subject::LocalUser, Entrance::Session) | (Subject::Device(_), _) => false,
+        }
+    }
 }

@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 
 use super::{
     Context, agent,
-    book::Book,
     failure::{Exit, Failure},
     out,
     reach::{self, Reached, Target},
     text,
 };
+use crate::gateway::book::Book;
 
 /// Lives in one answer.
 const PAGE: usize = 200;

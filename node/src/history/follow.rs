@@ -42,6 +42,7 @@ pub async fn follow(
                 | EventKind::LinkDown { .. }
                 | EventKind::HistoryChanged { .. }
                 | EventKind::MachineChanged { .. }
+                | EventKind::MachineForgotten { .. }
                 | EventKind::Other => {}
             },
             Heard::Missed => journal.doubt(),

@@ -64,7 +64,7 @@ struct Shared {
     /// Tells what the agents do.
     agents: OnceLock<Box<dyn Fn() -> Vec<Agent> + Send + Sync>>,
     recent: Recent,
-    latest: Mutex<Option<Vitals>>,
+    latest: Mutex<Option<Arc<Vitals>>>,
     /// One reader: a question takes milliseconds.
     reader: Mutex<Option<(u64, Reader)>>,
 }
@@ -114,14 +114,14 @@ impl History {
     }
 
     /// Takes a look at what everything uses. Never waits.
-    pub fn sample(&self, vitals: &Vitals) {
-        self.journal.sample(vitals);
-        *self.shared.latest() = Some(vitals.clone());
+    pub fn sample(&self, vitals: Arc<Vitals>) {
+        self.journal.sample(vitals.clone());
+        *self.shared.latest() = Some(vitals);
     }
 
     /// The last look.
     #[must_use]
-    pub fn latest(&self) -> Option<Vitals> {
+    pub fn latest(&self) -> Option<Arc<Vitals>> {
         self.shared.latest().clone()
     }
 
@@ -299,7 +299,7 @@ impl Shared {
         (status.dropped, status.bytes) = (dropped, bytes);
     }
 
-    fn latest(&self) -> MutexGuard<'_, Option<Vitals>> {
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Vitals>>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,7 +10,6 @@
 
 #[path = "../agents_end/mod.rs"]
 mod agents_end;
-mod charts;
 mod damage;
 mod records;
 mod served;

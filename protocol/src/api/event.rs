@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AgentState, Carrier, ExitStatus, MachineSummary};
-use crate::{AgentId, DeviceId, HostName, Name, Role, time::Timestamp};
+use crate::{AgentId, DeviceId, HostName, MachineId, Name, Role, time::Timestamp};
 
 /// One event. On the stream its id is also the id of its server-sent event, by which a client
 /// resumes with `Last-Event-ID`.
@@ -80,10 +80,17 @@ pub enum EventKind {
         /// When the node dials next, in milliseconds from now.
         retry_in_ms: u64,
     },
-    /// A machine that this gateway knows was added or is reached otherwise than before.
+    /// A machine that this gateway knows was added, renamed, or is reached otherwise than before.
+    /// Told to the machine's own user only.
     MachineChanged {
         /// The machine as it is now.
-        machine: MachineSummary,
+        machine: Box<MachineSummary>,
+    },
+    /// This gateway knows a machine no longer. Told to the machine's own user only.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    MachineForgotten {
+        /// The machine.
+        machine_id: MachineId,
     },
     /// The history can't be written, can be again, or was damaged and begun anew.
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
@@ -103,10 +110,7 @@ pub enum EventKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        MachineId,
-        api::{Reach, tests::is_written_as},
-    };
+    use crate::api::{Reach, tests::is_written_as};
 
     #[test]
     fn every_event_has_the_documented_json() {
@@ -118,6 +122,10 @@ mod tests {
             alias: None,
             name: "ada".parse().unwrap(),
             role: Role::Owner,
+            is_local: false,
+            relays: Vec::new(),
+            paired_at: None,
+            software: None,
             reach: Reach::Revoked,
         };
         let events = [
@@ -161,8 +169,12 @@ mod tests {
                 r#""kind":"history-changed","setAside":"node.db.x""#,
             ),
             (
-                EventKind::MachineChanged { machine },
-                r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","state":"revoked"}"#,
+                EventKind::MachineChanged { machine: Box::new(machine) },
+                r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","isLocal":false,"relays":[],"state":"revoked"}"#,
+            ),
+            (
+                EventKind::MachineForgotten { machine_id: MachineId::from_bytes([0; 16]) },
+                r#""kind":"machine-forgotten","machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa""#,
             ),
         ];
         for (what, json) in events {

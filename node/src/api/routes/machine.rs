@@ -5,9 +5,10 @@ use std::env::consts;
 use axum::{Json, extract::State};
 use gantline_protocol::api::{Machine, Status};
 
-use crate::{access::Principal, api::App};
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::{
+    access::Principal,
+    api::{App, VERSION},
+};
 
 /// The machine that answers.
 #[utoipa::path(

@@ -1,1 +1,0 @@
-//! What agents used, over time.
