@@ -92,7 +92,6 @@ impl TestApp {
             agents: agents.clone(),
             history,
             vitals: Monitor::of(agents.clone(), closing.clone()),
-            history,
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,
