@@ -83,6 +83,7 @@ impl TestApp {
             started_at: SystemTime::now().into(),
             started: Instant::now(),
         });
+        let history = History::open(home.state_dir(), Retention::default(), events.clone());
         let gateway = Gateway::new(home, machine.clone(), events.clone(), closing.clone());
         let router = api::router(App {
             machine,
@@ -91,6 +92,7 @@ impl TestApp {
             agents: agents.clone(),
             history,
             vitals: Monitor::of(agents.clone(), closing.clone()),
+            history,
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,

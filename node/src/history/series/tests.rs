@@ -130,7 +130,7 @@ fn bytes_a_second_come_of_counters_that_may_fall() {
 #[test]
 fn a_clock_that_jumps_neither_stops_the_charts_nor_empties_them() {
     let mut bench = Bench::new();
-    let mut minutes = |bench: &mut Bench, from: u64, count: u64, percent| {
+    let minutes = |bench: &mut Bench, from: u64, count: u64, percent| {
         (0..count * 4).for_each(|number| bench.look(from + number * 15_000, used(percent)));
     };
     minutes(&mut bench, BEGIN, 120, 10.0);
