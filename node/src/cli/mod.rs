@@ -13,6 +13,7 @@ mod invitation;
 mod kill;
 mod logs;
 mod machines;
+mod open;
 mod out;
 mod pair;
 mod ps;
@@ -61,6 +62,7 @@ Gantline drives your own machines from anywhere. Worth trying:
 
   gantline up                      let this machine run agents and be reached
   gantline spawn --attach -- bash  a shell that stays when you leave it with Ctrl-]
+  gantline open                    the same in your browser
   gantline pair                    let another device of yours in
 
 `gantline help` lists everything.
@@ -72,6 +74,7 @@ enum Verb {
     Pair(pair::Args),
     Add(add::Args),
     Machines(machines::Args),
+    Open(open::Args),
     Spawn(spawn::Args),
     Ps(ps::Args),
     Top(top::Args),
@@ -135,6 +138,7 @@ impl Verb {
             Self::Pair(args) => pair::run(args, context).await,
             Self::Add(args) => add::run(args, context).await,
             Self::Machines(args) => machines::run(args, context).await,
+            Self::Open(args) => open::run(args, context).await,
             Self::Spawn(args) => spawn::run(args, context).await,
             Self::Ps(args) => ps::run(args, context).await,
             Self::Top(args) => top::run(args, context).await,
