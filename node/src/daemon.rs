@@ -28,6 +28,7 @@ use crate::{
     state::{Home, InstanceLock, StateError, identity},
     supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
+    vitals::Monitor,
 };
 
 /// A running node. Dropping it stops it without waiting for anything; use [`Node::shut_down`].
@@ -125,6 +126,7 @@ impl Node {
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
+            vitals: Monitor::of(agents.clone(), closing.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,

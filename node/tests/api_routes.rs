@@ -28,6 +28,7 @@ use gantline_node::{
     pty::{Shims, log::Limits},
     state::Home,
     supervisor::{Agents, Settings},
+    vitals::Monitor,
 };
 use gantline_protocol::{
     DeviceId, Role, ViewerId,
@@ -83,6 +84,7 @@ impl TestApp {
             events: events.clone(),
             links: Links::new(Vec::new),
             agents: agents.clone(),
+            vitals: Monitor::of(agents.clone(), closing.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,

@@ -57,6 +57,7 @@ pub const TABLE: &[Access] = &[
     entry(Method::GET, "/v1/openapi.json", Role::Observer, Effect::Reads),
     entry(Method::POST, "/v1/pairing-codes", Role::Owner, SMALL),
     entry(Method::GET, "/v1/status", Role::Observer, Effect::Reads),
+    entry(Method::GET, "/v1/vitals", Role::Observer, Effect::Reads),
 ];
 
 const fn entry(method: Method, path: &'static str, least: Role, effect: Effect) -> Access {

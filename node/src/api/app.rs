@@ -7,7 +7,7 @@ use gantline_protocol::{Alias, MachineId, Name, Timestamp, api::LinkStatus};
 use tokio_util::sync::CancellationToken;
 
 use super::{Mutations, idempotency, idempotency::Idempotency, problem, routes};
-use crate::{access, door::Devices, events::Events, supervisor::Agents};
+use crate::{access, door::Devices, events::Events, supervisor::Agents, vitals::Monitor};
 
 /// What the API speaks about. Clones are the same.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct App {
     pub links: Links,
     /// The agents that run on it.
     pub agents: Agents,
+    /// What it and they use.
+    pub vitals: Monitor,
     /// Who may reach it.
     pub devices: Devices,
     /// Whatever changes it.

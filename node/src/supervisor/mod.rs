@@ -169,6 +169,13 @@ impl Agents {
         agents
     }
 
+    /// The agents whose processes live, as far as is known.
+    pub(crate) fn living(&self) -> Vec<(AgentId, Host)> {
+        let table = self.table();
+        let living = table.entries.values().filter(|entry| entry.host().end().is_none());
+        living.map(|entry| (entry.id(), entry.host().clone())).collect()
+    }
+
     /// One agent.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod machine;
 mod output;
 mod pairing;
 mod terminal;
+mod vitals;
 
 use axum::Json;
 use serde_json::Value;
@@ -37,6 +38,7 @@ pub(super) fn all() -> OpenApiRouter<App> {
         .routes(routes!(pairing::mint_code))
         .routes(routes!(pairing::list, pairing::invite))
         .routes(routes!(pairing::withdraw))
+        .routes(routes!(vitals::vitals))
         .routes(routes!(openapi))
 }
 
