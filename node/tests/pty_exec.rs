@@ -124,7 +124,7 @@ async fn a_listener_that_is_slow_holds_up_a_command_that_writes_much() {
     let id = running.agent();
     let log_is_full = async {
         let range = gantline_node::supervisor::OutputRange { follow: true, ..Default::default() };
-        let mut output = machine.agents.output(id, range).unwrap();
+        let mut output = machine.agents.output(id, None, range).await.unwrap();
         while output.next().await.is_some() {}
     };
     let brief = std::time::Duration::from_millis(500);
