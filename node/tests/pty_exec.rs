@@ -186,6 +186,9 @@ async fn a_stopped_command_takes_with_it_what_is_in_its_group() {
         }
     }
     let witness = Witness::of(pid.trim().parse().unwrap());
+    let stop = StopPlan { grace_ms: 300.try_into().unwrap(), ..StopPlan::default() };
+    let patch = AgentPatch { stop: Some(Some(stop)), ..AgentPatch::default() };
+    machine.agents.edit(running.agent(), patch).unwrap();
     machine.agents.stop(running.agent()).unwrap();
     machine.ended(running.agent()).await;
     witness.ends().await;

@@ -432,7 +432,6 @@ impl Agents {
             || env.is_some()
             || restart.is_some()
             || success_codes.is_some()
-            || stop.is_some()
             || probe.is_some()
             || depends_on.is_some()
             || limits.is_some();
