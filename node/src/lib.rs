@@ -9,6 +9,8 @@ pub mod daemon;
 pub mod door;
 pub mod duplex;
 pub mod events;
+pub mod gateway;
+pub mod history;
 mod limits;
 pub mod probes;
 mod proc;

@@ -17,7 +17,9 @@ use gantline_node::{
     pty::{HostError, command::CommandError},
     supervisor::{AgentsError, Exec},
 };
-use gantline_protocol::api::{AgentState, Command, ExecEvent, ExecRequest, ExitStatus};
+use gantline_protocol::api::{
+    AgentPatch, AgentState, Command, ExecEvent, ExecRequest, ExitStatus, StopPlan,
+};
 use pty_support::{Machine, PATIENCE, command, numbered};
 use tokio::time::timeout;
 
