@@ -90,7 +90,6 @@ impl TestApp {
             events: events.clone(),
             links: Links::new(Vec::new),
             agents: agents.clone(),
-            history,
             vitals: Monitor::of(agents.clone(), closing.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
