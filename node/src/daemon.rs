@@ -25,11 +25,16 @@ use crate::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     gateway::Gateway,
+    history::{self, History},
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
-    supervisor::Agents,
+    supervisor::{Agents, Settings},
     uplink::{Identity, Tokens, Uplinks},
+    vitals::Monitor,
 };
+
+/// How long the history may take to be written when a node stops, though its time is over.
+const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
 /// A running node. Dropping it stops it without waiting for anything; use [`Node::shut_down`].
 #[derive(Debug)]
@@ -39,6 +44,7 @@ pub struct Node {
     home: Home,
     loopback: Option<SocketAddr>,
     agents: Agents,
+    history: History,
     devices: Devices,
     sessions: Sessions,
     door: Door,
@@ -97,13 +103,19 @@ impl Node {
             let shims = Shims { program: shim, log_dir, run_dir };
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
-                let agents = Agents::new(shims, events.clone());
+                let settings = Settings::default();
+                let agents = Agents::kept_in(Some(files.clone()), shims, events.clone(), settings);
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
                 Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
             .await?
         };
+        let history = History::open(home.state_dir(), config.history, events.clone());
         agents.find_again().await;
+        history.settle_with({
+            let agents = agents.clone();
+            move || agents.list()
+        });
         let socket = UnixSocket::bind(&home).await?;
         let loopback = match config.loopback.enabled {
             true => Some(LoopbackListener::bind(&home, config.loopback.port).await?),
@@ -125,11 +137,14 @@ impl Node {
         });
         let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
         let one_time_tokens = OneTimeTokens::default();
+        let vitals = Monitor::of(agents.clone(), closing.clone());
         let router = api::router(App {
             machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
+            history: history.clone(),
+            vitals: vitals.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
@@ -140,6 +155,8 @@ impl Node {
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
+        listeners.spawn(noted(&history, &events, &agents, &closing));
+        listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
@@ -155,6 +172,7 @@ impl Node {
             home,
             loopback: address,
             agents,
+            history,
             devices,
             sessions,
             door,
@@ -196,6 +214,7 @@ impl Node {
         self.door.close();
         self.sessions.go_away();
         self.agents.leave();
+        self.agents.is_kept().await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {
@@ -207,6 +226,8 @@ impl Node {
         if let Some(uplinks) = uplinks {
             let _ = timeout_at(deadline, uplinks.stop()).await;
         }
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        self.history.close(left.max(HISTORY_WITHIN)).await;
         let files = self.home.run_files();
         if let Err(error) = blocking(move || files.remove(Place::FILE)).await {
             tracing::warn!(%error, "the note of where the node listened stays behind");
@@ -219,6 +240,34 @@ impl Drop for Node {
         self.door.close();
         self.closing.cancel();
         self.sessions.close();
+        self.history.end();
+    }
+}
+
+/// Notes what the events tell of agents, until the node stops.
+fn noted(
+    history: &History,
+    events: &Events,
+    agents: &Agents,
+    closing: &CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (found, listed) = (agents.clone(), agents.clone());
+    let find = move |id| found.find(id).ok();
+    let follow =
+        history::follow(history.journal().clone(), events.clone(), find, move || listed.list());
+    let closing = closing.clone();
+    async move {
+        tokio::select! {
+            () = closing.cancelled() => {}
+            () = follow => {}
+        }
+    }
+}
+
+/// Has the history remember each look that is made.
+async fn sampled(history: History, mut vitals: Monitor) {
+    while let Some(look) = vitals.next().await {
+        history.sample(look);
     }
 }
 

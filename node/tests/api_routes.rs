@@ -26,9 +26,11 @@ use gantline_node::{
     door::{Devices, Nameplate, Sessions},
     events::Events,
     gateway::Gateway,
+    history::{History, Retention},
     pty::{Shims, log::Limits},
     state::Home,
     supervisor::{Agents, Settings},
+    vitals::Monitor,
 };
 use gantline_protocol::{
     DeviceId, Role, ViewerId,
@@ -80,12 +82,15 @@ impl TestApp {
             started_at: SystemTime::now().into(),
             started: Instant::now(),
         });
+        let history = History::open(home.state_dir(), Retention::default(), events.clone());
         let gateway = Gateway::new(home, machine.clone(), events.clone(), closing.clone());
         let router = api::router(App {
             machine,
             events: events.clone(),
             links: Links::new(Vec::new),
             agents: agents.clone(),
+            history,
+            vitals: Monitor::of(agents.clone(), closing.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,
@@ -399,6 +404,19 @@ async fn the_api_describes_itself() {
     let described = node.send(request("GET", "/v1/openapi.json", None).header("host", "x")).await;
     assert_eq!(&described.json(), api::document());
     node.shut_down().await;
+}
+
+#[test]
+fn whatever_the_description_refers_to_is_in_it() {
+    let text = api::document().to_string();
+    let schemas = api::document()["components"]["schemas"].as_object().unwrap();
+    let absent: BTreeSet<&str> = text
+        .split("\"#/components/schemas/")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|name| !schemas.contains_key(*name))
+        .collect();
+    assert!(absent.is_empty(), "name them in Description of node/src/api/document.rs: {absent:?}");
 }
 
 /// `GANTLINE_UPDATE_OPENAPI=1` writes the file anew.

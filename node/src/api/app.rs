@@ -13,7 +13,10 @@ use super::{
     problem,
     routes::{self, machines::Here},
 };
-use crate::{access, door::Devices, events::Events, gateway::Gateway, supervisor::Agents};
+use crate::{
+    access, door::Devices, events::Events, gateway::Gateway, history::History, supervisor::Agents,
+    vitals::Monitor,
+};
 
 /// What the API speaks about. Clones are the same.
 #[derive(Debug, Clone)]
@@ -26,6 +29,10 @@ pub struct App {
     pub links: Links,
     /// The agents that run on it.
     pub agents: Agents,
+    /// What has become of them.
+    pub history: History,
+    /// What it and they use.
+    pub vitals: Monitor,
     /// Who may reach it.
     pub devices: Devices,
     /// Whatever changes it.

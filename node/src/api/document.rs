@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use gantline_protocol::api::{
-    MachineEventsMissed, PagePlace, PageToken, PageTokenRequest, Problem,
+use gantline_protocol::{
+    Offset,
+    api::{Dependency, MachineEventsMissed, PagePlace, PageToken, PageTokenRequest, Problem},
 };
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -20,7 +21,15 @@ use crate::access::{Access, Effect, From, TABLE};
             paired device.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem, MachineEventsMissed, PagePlace, PageToken, PageTokenRequest))
+    components(schemas(
+        Dependency,
+        MachineEventsMissed,
+        Offset,
+        PagePlace,
+        PageToken,
+        PageTokenRequest,
+        Problem
+    ))
 )]
 pub(super) struct Description;
 

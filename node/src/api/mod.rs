@@ -7,6 +7,7 @@ mod idempotency;
 mod input;
 pub mod listen;
 mod mutations;
+mod page;
 mod problem;
 mod routes;
 

@@ -8,11 +8,13 @@ mod device;
 mod events;
 mod exec;
 mod failure;
+mod history;
 mod identity;
 mod invitation;
 mod kill;
 mod logs;
 mod machines;
+mod metrics;
 mod open;
 mod out;
 mod pair;
@@ -22,6 +24,7 @@ mod rm;
 mod spawn;
 mod status;
 mod text;
+mod top;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -76,11 +79,14 @@ enum Verb {
     Open(open::Args),
     Spawn(spawn::Args),
     Ps(ps::Args),
+    Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
     Kill(kill::Args),
     Rm(rm::Args),
     Exec(exec::Args),
+    History(history::Args),
+    Metrics(metrics::Args),
     Status(status::Args),
     Device(device::Args),
     Invitation(invitation::Args),
@@ -139,11 +145,14 @@ impl Verb {
             Self::Open(args) => open::run(args, context).await,
             Self::Spawn(args) => spawn::run(args, context).await,
             Self::Ps(args) => ps::run(args, context).await,
+            Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
+            Self::History(args) => history::run(args, context).await,
+            Self::Metrics(args) => metrics::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::Device(args) => device::run(args, context).await,
             Self::Invitation(args) => invitation::run(args, context).await,

@@ -4,12 +4,15 @@
 //! come into being: reading it fails with an error that names the bound.
 
 pub mod agent;
+pub mod browser;
 pub mod command;
 pub mod device;
 pub mod event;
 pub mod exec;
 pub mod gateway;
+pub mod history;
 pub mod machine;
+pub mod metrics;
 pub mod page;
 pub mod pairing;
 pub mod probe;
@@ -25,6 +28,7 @@ pub use agent::{
     Agent, AgentPatch, AgentSource, AgentState, Desired, ExitStatus, LogMb, ScrollbackKb,
     SpawnRequest,
 };
+pub use browser::{OneTimeToken, PagePlace, PageToken, PageTokenRequest};
 pub use command::{Argv, Command, Cwd, Env};
 pub use device::Device;
 pub use event::{Event, EventId, EventKind};
@@ -33,8 +37,12 @@ pub use gateway::{
     AddMachineRequest, AddedMachine, MachineEvent, MachineEventsMissed, MachineKey,
     RenameMachineRequest,
 };
+pub use history::{
+    Actor, ChangeKind, HistoryStatus, Life, LifeChange, LifeRecord, Outcome, Way, Who,
+};
 pub use machine::{Machine, MachineSoftware, MachineSummary, PathKind, Reach};
-pub use page::{OneTimeToken, PagePlace, PageToken, PageTokenRequest};
+pub use metrics::{Amounts, Metrics, Percents};
+pub use page::{Cursor, Page, PageLimit, Place};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
     PairingCodeRequest,

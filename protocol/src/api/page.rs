@@ -1,132 +1,202 @@
-//! What the dashboard's page asks before it knows anybody: where it is, and on a machine itself for
-//! the token of the API.
+//! Lists that can grow, which are read a page at a time.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::InvitationLink;
-use crate::{HostName, MachineId, time::Timestamp};
+use crate::WireError;
 
-/// Where a page is, and so whom it trusts for its code: `GET /v1/place`, at a node's 127.0.0.1 and
-/// at a relay, without a credential. The answer depends on the host that was asked alone: a
-/// relay says the same of a machine that it knows and of one that it does not.
+/// A part of a list, in the order of the list. Without `next` it is the last one; a page may have
+/// fewer items than were asked for, or none, and still not be the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "servedBy", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum PagePlace {
-    /// At a node, on its own machine: no stranger is trusted.
-    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
-    Node {
-        /// The node's software version.
-        version: String,
-    },
-    /// At a relay: its operator is trusted for the page's code.
-    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
-    Relay {
-        /// The relay's name under which the page was asked for.
-        domain: HostName,
-        /// The one machine that the page is confined to; at the relay's own host there is none, and
-        /// the page is the one of all machines.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        machine_id: Option<MachineId>,
-        /// Who operates the relay, in their own words, if they say so: show it as text.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        operator: Option<String>,
-        /// The relay's software version.
-        version: String,
-    },
-    /// A place that a later version gave a name; written as `other`.
-    #[serde(other)]
-    Other,
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins: the `cursor` to ask with. Absent at the end of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
 }
 
-/// Lets one page of the machine's own user in, once: `POST /v1/one-time-tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct OneTimeToken {
-    /// The address of the page with the token in its fragment: a secret for its user's browser. The
-    /// page takes the fragment away at once, and sends the token to `POST /v1/page-token`.
-    pub url: InvitationLink,
-    /// When it stops working.
-    pub expires_at: Timestamp,
-}
+/// How many items a page may have: 1 to 500, 100 if left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct PageLimit(u16);
 
-/// Trades a one-time token for the token of the API: `POST /v1/page-token`, on 127.0.0.1 only,
-/// without any other credential.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct PageTokenRequest {
-    /// What stood behind `#once=` in the address.
-    pub one_time_token: String,
-}
+impl PageLimit {
+    /// The most.
+    pub const MAX: u16 = 500;
 
-/// The token of the API for this start of the node, for a page to keep as long as its tab is open.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct PageToken {
-    /// What stands behind `Bearer ` in `authorization`, and behind `gantline.bearer.` among the
-    /// subprotocols of a WebSocket.
-    pub token: String,
-}
-
-impl fmt::Debug for PageTokenRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PageTokenRequest(hidden)")
+    /// So many.
+    #[must_use]
+    pub const fn items(self) -> usize {
+        self.0 as usize
     }
 }
 
-impl fmt::Debug for PageToken {
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u16> for PageLimit {
+    type Error = WireError;
+
+    fn try_from(items: u16) -> Result<Self, WireError> {
+        match items {
+            1..=Self::MAX => Ok(Self(items)),
+            _ => Err(WireError::invalid("limit", "it is not within 1 and 500")),
+        }
+    }
+}
+
+impl FromStr for PageLimit {
+    type Err = WireError;
+
+    fn from_str(text: &str) -> Result<Self, WireError> {
+        let items = text.parse().map_err(|_| WireError::invalid("limit", "it is no number"));
+        items.and_then(|items: u16| items.try_into())
+    }
+}
+
+/// A place in a list. What it says is the node's own business: a client takes it from
+/// [`Page::next`] and hands it back. 1 to 512 characters of base64url.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Cursor(String);
+
+/// What a cursor says, to whoever made it: where in one list the next page begins.
+pub trait Place: Serialize + DeserializeOwned {
+    /// Names the list, so that no cursor is taken for one of another list.
+    const LIST: &'static str;
+}
+
+impl Cursor {
+    /// The greatest length, in characters.
+    pub const MAX: usize = 512;
+
+    /// A cursor that says `place`.
+    ///
+    /// # Errors
+    /// [`WireError`] if the place is too long for one, or is not JSON.
+    pub fn at<P: Place>(place: &P) -> Result<Self, WireError> {
+        let json = serde_json::to_vec(&(P::LIST, place))
+            .map_err(|_| WireError::invalid("cursor", "its place is not JSON"))?;
+        Self::try_from(BASE64URL_NOPAD.encode(&json))
+    }
+
+    /// The place that it says.
+    ///
+    /// # Errors
+    /// [`WireError`] if it was not made by [`Self::at`] with a place of this list.
+    pub fn place<P: Place>(&self) -> Result<P, WireError> {
+        let foreign =
+            || WireError::invalid("cursor", "it is not the `next` of a page of this list");
+        let json = BASE64URL_NOPAD.decode(self.0.as_bytes()).map_err(|_| foreign())?;
+        let (list, place): (String, P) = serde_json::from_slice(&json).map_err(|_| foreign())?;
+        if list == P::LIST { Ok(place) } else { Err(foreign()) }
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = WireError;
+
+    fn try_from(text: String) -> Result<Self, WireError> {
+        let is_one = (1..=Self::MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        match is_one {
+            true => Ok(Self(text)),
+            false => {
+                Err(WireError::invalid("cursor", "it is not 1 to 512 characters of base64url"))
+            }
+        }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = WireError;
+
+    fn from_str(text: &str) -> Result<Self, WireError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PageToken(hidden)")
+        f.write_str(&self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::api::tests::is_written_as;
+    use proptest::prelude::*;
 
-    #[test]
-    fn a_page_learns_whom_it_trusts() {
-        let version = || "0.1.0".to_owned();
-        is_written_as(
-            &PagePlace::Node { version: version() },
-            r#"{"servedBy":"node","version":"0.1.0"}"#,
-        );
-        let mut relay = PagePlace::Relay {
-            domain: "relay.example".parse().unwrap(),
-            machine_id: None,
-            operator: None,
-            version: version(),
-        };
-        is_written_as(&relay, r#"{"servedBy":"relay","domain":"relay.example","version":"0.1.0"}"#);
-        if let PagePlace::Relay { machine_id, operator, .. } = &mut relay {
-            *machine_id = Some(MachineId::from_bytes([0; 16]));
-            *operator = Some("Ada".to_owned());
-        }
-        is_written_as(
-            &relay,
-            r#"{"servedBy":"relay","domain":"relay.example","machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","operator":"Ada","version":"0.1.0"}"#,
-        );
-        let newer: PagePlace = serde_json::from_str(r#"{"servedBy":"moon","x":1}"#).unwrap();
-        assert_eq!(newer, PagePlace::Other);
+    use super::*;
+    use crate::api::tests::{complaint, is_written_as};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Row(u64, String);
+
+    impl Place for Row {
+        const LIST: &'static str = "rows";
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Other(u64, String);
+
+    impl Place for Other {
+        const LIST: &'static str = "others";
     }
 
     #[test]
-    fn a_token_of_a_page_never_reaches_a_log() {
-        let request = PageTokenRequest { one_time_token: "hunter2".to_owned() };
-        let token = PageToken { token: "hunter2".to_owned() };
-        let once = OneTimeToken {
-            url: InvitationLink::new("http://127.0.0.1:1/#once=hunter2".to_owned()),
-            expires_at: Timestamp::from_millis(1),
-        };
-        assert!(!format!("{request:?} {token:?} {once:?}").contains("hunter2"));
-        is_written_as(&request, r#"{"oneTimeToken":"hunter2"}"#);
-        is_written_as(&token, r#"{"token":"hunter2"}"#);
-        is_written_as(&once, r#"{"url":"http://127.0.0.1:1/#once=hunter2","expiresAt":1}"#);
+    fn a_page_has_the_documented_json() {
+        is_written_as(&Page { items: vec![1, 2], next: None }, r#"{"items":[1,2]}"#);
+        let next = Some("WzFd".parse().unwrap());
+        is_written_as(&Page { items: Vec::<u8>::new(), next }, r#"{"items":[],"next":"WzFd"}"#);
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_or_of_nobody_is_refused() {
+        let cursor = Cursor::at(&Row(7, "a".to_owned())).unwrap();
+        assert_eq!(cursor.place::<Row>().unwrap(), Row(7, "a".to_owned()));
+        for foreign in [cursor.place::<Other>(), "AAAA".parse::<Cursor>().unwrap().place()] {
+            assert!(foreign.unwrap_err().to_string().contains("of this list"));
+        }
+        for bad in [String::new(), "a b".to_owned(), "a=".to_owned(), "a".repeat(513)] {
+            let json = serde_json::to_string(&bad).unwrap();
+            assert!(complaint::<Cursor>(&json).contains("1 to 512 characters"), "{bad}");
+        }
+        assert!(Cursor::at(&Row(7, "a".repeat(400))).is_err());
+    }
+
+    #[test]
+    fn a_page_is_neither_empty_by_request_nor_without_end() {
+        for (text, expected) in [("1", Some(1)), ("500", Some(500)), ("0", None), ("501", None)] {
+            assert_eq!(text.parse::<PageLimit>().ok().map(PageLimit::items), expected, "{text}");
+        }
+        for bad in ["", "-1", "1.0", "99999999"] {
+            assert!(bad.parse::<PageLimit>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_leads_back_to_its_place(number: u64, text in ".{0,60}") {
+            let cursor = Cursor::at(&Row(number, text.clone())).unwrap();
+            prop_assert_eq!(cursor.as_str().parse::<Cursor>().unwrap().place::<Row>().unwrap(), Row(number, text));
+        }
+
+        #[test]
+        fn a_stranger_cannot_crash_a_node_with_a_cursor(text in "[a-zA-Z0-9_-]{1,60}") {
+            let _ = text.parse::<Cursor>().unwrap().place::<Row>();
+        }
     }
 }

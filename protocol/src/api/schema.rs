@@ -11,8 +11,9 @@ use utoipa::{
 };
 
 use super::{
-    AddMachineRequest, Argv, Cwd, Dependencies, Dependency, Env, EventId, ExecBytes, ExitStatus,
-    InvitationLink, LineText, PairingCode, ProbePath, StopSignal, SuccessCodes, command::MAX_ITEM,
+    AddMachineRequest, Argv, Cursor, Cwd, Dependencies, Dependency, Env, EventId, ExecBytes,
+    ExitStatus, InvitationLink, LineText, PairingCode, ProbePath, StopSignal, SuccessCodes,
+    command::MAX_ITEM,
 };
 use crate::{
     AgentId, Alias, DeviceId, Epoch, HostName, InvitationId, MachineId, Name, Offset, RelayAddress,
@@ -57,6 +58,7 @@ schema! {
     ExecBytes => output(),
     ProbePath => pattern("Path and query of a check by HTTP.", "^/[!-~]*$").max_length(Some(ProbePath::MAX)),
     LineText => text("What is looked for in a line of output, without line breaks.", LineText::MAX),
+    Cursor => pattern("A place in a list, from `next` of its last page.", "^[A-Za-z0-9_-]+$").max_length(Some(Cursor::MAX)),
     StopSignal => stop_signal(),
     SuccessCodes => success_codes(),
     Dependencies => dependencies(),
