@@ -248,6 +248,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/machines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The machines that this machine's user has paired with, and this one, which comes first. It dials
+         *     nobody. For the machine's own user only.
+         */
+        get: operations["list_machines"];
+        put?: never;
+        /** Pairs with a machine through its relay. A code is good for two tries. */
+        post: operations["add_machine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/machines/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One machine. */
+        get: operations["find_machine"];
+        put?: never;
+        post?: never;
+        /** Forgets a machine. It still lists this device until that is removed there. */
+        delete: operations["forget_machine"];
+        options?: never;
+        head?: never;
+        /** Calls a machine something else, for this machine's user. */
+        patch: operations["rename_machine"];
+        trace?: never;
+    };
+    "/v1/machines/{id}/{rest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a machine answers to `/v1/{rest}`, with any method. A request with `upgrade: websocket` is a
+         *     conversation with it.
+         */
+        get: operations["hand_on_get"];
+        /**
+         * What a machine answers to `/v1/{rest}`, with any method. A request with `upgrade: websocket` is a
+         *     conversation with it.
+         */
+        put: operations["hand_on_put"];
+        /**
+         * What a machine answers to `/v1/{rest}`, with any method. A request with `upgrade: websocket` is a
+         *     conversation with it.
+         */
+        post: operations["hand_on_post"];
+        /**
+         * What a machine answers to `/v1/{rest}`, with any method. A request with `upgrade: websocket` is a
+         *     conversation with it.
+         */
+        delete: operations["hand_on_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * What a machine answers to `/v1/{rest}`, with any method. A request with `upgrade: websocket` is a
+         *     conversation with it.
+         */
+        patch: operations["hand_on_patch"];
+        trace?: never;
+    };
+    "/v1/machines/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of all machines, as server-sent events. As long as it is read, a session is kept with
+         *     each of them. One named `missed` says whose state is to be asked for again.
+         */
+        get: operations["machine_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/one-time-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mints the address by which a browser is let in once, within a minute. For the machine's own user
+         *     only.
+         */
+        post: operations["mint_one_time_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -299,10 +415,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/vitals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the machine and its agents use, now and every two seconds, as server-sent events. Whoever is
+         *     slow is told the newest and misses what was in between. Nothing is resumed: it is always now.
+         */
+        get: operations["vitals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A machine that was just paired. */
+        AddedMachine: {
+            /** @description The machine, as it will be listed. */
+            machine: components["schemas"]["MachineSummary"];
+            /** @description Six words, to compare with those that the machine shows. */
+            safetyNumber: string;
+        };
+        /** @description The machine to pair with, by a code and an address or by a link. */
+        AddMachineRequest: {
+            /** @description <machine id>.<relay>[:port][~pin] At most 332 bytes of UTF-8. */
+            address: string;
+            /** @description Eight digits, as a person typed them. At most 32 bytes of UTF-8. */
+            code: string;
+            /** @description What you will call it; its own name if left out. */
+            name?: string;
+        } | {
+            /** @description The link, or what stands behind its #. At most 4096 bytes of UTF-8. */
+            link: string;
+            /** @description What you will call it; its own name if left out. */
+            name?: string;
+        };
         /** @description An agent: `GET /v1/agents/{id}`. Its environment is never read back. */
         Agent: components["schemas"]["Supervision"] & {
             /** @description Its name on its machine. */
@@ -364,6 +521,41 @@ export interface components {
          * @enum {string}
          */
         AgentState: "starting" | "running" | "healthy" | "unhealthy" | "backoff" | "stopping" | "exited" | "failed" | "restart_limit" | "lost";
+        /** @description What an agent uses, with all that it has started. */
+        AgentVitals: {
+            /** @description The agent. */
+            agentId: components["schemas"]["AgentId"];
+            /**
+             * Format: double
+             * @description Processor time since the last look, in percent of one core.
+             */
+            cpuPercent: number;
+            /**
+             * Format: int64
+             * @description Bytes read from disks since its processes were started, of those that still live.
+             */
+            diskRead: number;
+            /**
+             * Format: int64
+             * @description Bytes written to disks, likewise.
+             */
+            diskWritten: number;
+            /**
+             * @description The last line that it wrote which is not empty: at most 200 characters, without control
+             *     sequences. It is a stranger's text.
+             */
+            lastLine?: string;
+            /**
+             * Format: int64
+             * @description Resident memory, in bytes. What its processes share is counted for each.
+             */
+            memory: number;
+            /**
+             * Format: int32
+             * @description Its processes.
+             */
+            processes: number;
+        };
         /** @description A machine's subdomain. */
         Alias: string;
         /** @description The program and its arguments, without NUL. */
@@ -512,6 +704,13 @@ export interface components {
             machineId: components["schemas"]["MachineId"];
         } | {
             /** @enum {string} */
+            kind: "history-changed";
+            /** @description Why nothing can be written, for people. Absent when all is well. */
+            problem?: string;
+            /** @description The file that a damaged history was set aside as, if this says so. */
+            setAside?: string;
+        } | {
+            /** @enum {string} */
             kind: "other";
         };
         /** @description At most 65536 bytes of output. */
@@ -561,6 +760,23 @@ export interface components {
             code: number;
         } | {
             signal: number;
+        };
+        /** @description How the keeping of history is doing, as `GET /v1/status` tells it. */
+        HistoryStatus: {
+            /**
+             * Format: int64
+             * @description The size of its files, in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description What was not noted since the node started, because nothing could be written for too long.
+             */
+            dropped: number;
+            /** @description Why nothing can be written at the moment, for people. */
+            problem?: string;
+            /** @description The file that a damaged history was set aside as, if that happened since the node started. */
+            setAside?: string;
         };
         /** @description A relay's domain, lower case, without port; or an IP address. At most 253 bytes of UTF-8. */
         HostName: string;
@@ -650,6 +866,18 @@ export interface components {
             /** @description The node's software version. */
             version: string;
         };
+        /** @description An event of one of many machines, on the stream `GET /v1/machines/events`. */
+        MachineEvent: {
+            /** @description What happened there. Its id counts on that machine alone. */
+            event: components["schemas"]["Event"];
+            /** @description Whose it is. */
+            machineId: components["schemas"]["MachineId"];
+        };
+        /** @description Events were lost, on the stream `GET /v1/machines/events`: the data of an event named `missed`. */
+        MachineEventsMissed: {
+            /** @description Whose state is to be asked for again, as a whole; of every machine if left out. */
+            machineId?: components["schemas"]["MachineId"];
+        };
         /** @description Names a machine for ever. */
         MachineId: string;
         /** @description What runs on a machine. Hostile text: the machine says it. */
@@ -680,6 +908,34 @@ export interface components {
             /** @description What it said of itself when it was last reached since the gateway was started. */
             software?: components["schemas"]["MachineSoftware"];
         };
+        /** @description What a machine uses. */
+        MachineVitals: {
+            /**
+             * Format: int32
+             * @description Processor cores.
+             */
+            cores: number;
+            /**
+             * Format: double
+             * @description Processor time since the last look, in percent of one core: 200 is two cores at work.
+             */
+            cpuPercent: number;
+            /**
+             * Format: int64
+             * @description All memory, in bytes.
+             */
+            memoryTotal: number;
+            /**
+             * Format: int64
+             * @description Memory in use, in bytes: what is neither free nor could be freed at once.
+             */
+            memoryUsed: number;
+            /**
+             * Format: int32
+             * @description Processes.
+             */
+            processes: number;
+        };
         /** @description A pairing code, just minted. */
         MintedCode: {
             /** @description What to type on the device. */
@@ -701,6 +957,60 @@ export interface components {
          * @description Bytes of output since the epoch began.
          */
         Offset: number;
+        /** @description Lets one page of the machine's own user in, once: `POST /v1/one-time-tokens`. */
+        OneTimeToken: {
+            /** @description When it stops working. */
+            expiresAt: components["schemas"]["Timestamp"];
+            /**
+             * @description The address of the page with the token in its fragment: a secret for its user's browser. The
+             *     page takes the fragment away at once, and sends the token to `POST /v1/page-token`.
+             */
+            url: components["schemas"]["InvitationLink"];
+        };
+        /**
+         * @description Where a page is, and so whom it trusts for its code: `GET /v1/place`, at a node's 127.0.0.1 and
+         *     at a relay, without a credential. The answer depends on the host that was asked alone: a
+         *     relay says the same of a machine that it knows and of one that it does not.
+         */
+        PagePlace: {
+            /** @enum {string} */
+            servedBy: "node";
+            /** @description The node's software version. */
+            version: string;
+        } | {
+            /** @description The relay's name under which the page was asked for. */
+            domain: components["schemas"]["HostName"];
+            /**
+             * @description The one machine that the page is confined to; at the relay's own host there is none, and
+             *     the page is the one of all machines.
+             */
+            machineId?: components["schemas"]["MachineId"];
+            /** @description Who operates the relay, in their own words, if they say so: show it as text. */
+            operator?: string;
+            /** @enum {string} */
+            servedBy: "relay";
+            /** @description The relay's software version. */
+            version: string;
+        } | {
+            /** @enum {string} */
+            servedBy: "other";
+        };
+        /** @description The token of the API for this start of the node, for a page to keep as long as its tab is open. */
+        PageToken: {
+            /**
+             * @description What stands behind `Bearer ` in `authorization`, and behind `gantline.bearer.` among the
+             *     subprotocols of a WebSocket.
+             */
+            token: string;
+        };
+        /**
+         * @description Trades a one-time token for the token of the API: `POST /v1/page-token`, on 127.0.0.1 only,
+         *     without any other credential.
+         */
+        PageTokenRequest: {
+            /** @description What stood behind `#once=` in the address. */
+            oneTimeToken: string;
+        };
         /** @description Eight digits; spaces and hyphens between them are ignored. */
         PairingCode: string;
         /** @description Asks for a pairing code. */
@@ -859,6 +1169,11 @@ export interface components {
         };
         /** @description A relay as it is dialled: host[:port][~pin]. At most 305 bytes of UTF-8. */
         RelayAddress: string;
+        /** @description Renames a machine for this gateway's user: `PATCH /v1/machines/{id}`. */
+        RenameMachineRequest: {
+            /** @description What its user will call it. */
+            name: components["schemas"]["Name"];
+        };
         /**
          * @description What an agent may use, with all that it starts. Enforced by cgroup v2 where this user may; an
          *     agent says whether it is.
@@ -920,6 +1235,8 @@ export interface components {
         };
         /** @description How a node is doing. */
         Status: {
+            /** @description How the keeping of history is doing. */
+            history?: components["schemas"]["HistoryStatus"];
             /** @description Its links, one for each relay. */
             links: components["schemas"]["LinkStatus"][];
             /** @description Where its own page and API are on this machine, as `address:port`, if they are open. */
@@ -1007,6 +1324,15 @@ export interface components {
          * @description Milliseconds since 1970-01-01T00:00:00Z.
          */
         Timestamp: number;
+        /** @description One look at everything: an event of `GET /v1/vitals`, every 2 s while somebody listens. */
+        Vitals: {
+            /** @description The agents whose processes live. */
+            agents: components["schemas"]["AgentVitals"][];
+            /** @description When this was. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The whole machine. */
+            machine: components["schemas"]["MachineVitals"];
+        };
     };
     responses: never;
     parameters: never;
@@ -1570,6 +1896,443 @@ export interface operations {
             };
         };
     };
+    list_machines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The machines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MachineSummary"][];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_machine: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddMachineRequest"];
+            };
+        };
+        responses: {
+            /** @description It is paired. */
+            201: {
+                headers: {
+                    /** @description The machine's path. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedMachine"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_machine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The machine. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MachineSummary"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget_machine: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rename_machine: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenameMachineRequest"];
+            };
+        };
+        responses: {
+            /** @description The machine. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MachineSummary"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_on_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+                /** @description A path of that machine, below `/v1/`. */
+                rest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the machine answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_on_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+                /** @description A path of that machine, below `/v1/`. */
+                rest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the machine answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_on_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+                /** @description A path of that machine, below `/v1/`. */
+                rest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the machine answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_on_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+                /** @description A path of that machine, below `/v1/`. */
+                rest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the machine answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_on_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The machine. */
+                id: components["schemas"]["MachineId"];
+                /** @description A path of that machine, below `/v1/`. */
+                rest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the machine answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    machine_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events, without end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["MachineEvent"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mint_one_time_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page's address. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimeToken"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     openapi: {
         parameters: {
             query?: never;
@@ -1651,6 +2414,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    vitals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One look after the other, without end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Vitals"];
                 };
             };
             /** @description What went wrong. */

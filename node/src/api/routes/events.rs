@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often something is sent when nothing happens.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Everything that happens from now on, or with `Last-Event-ID` from that event on, as server-sent
@@ -83,6 +83,7 @@ const fn concerns(what: &EventKind, who: &Principal) -> bool {
         | EventKind::AgentRemoved { .. }
         | EventKind::LinkUp { .. }
         | EventKind::LinkDown { .. }
+        | EventKind::HistoryChanged { .. }
         | EventKind::Other => true,
     }
 }
