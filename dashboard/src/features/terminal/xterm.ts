@@ -6,7 +6,7 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
 import type { Size } from "../../terminal/protocol.ts";
-import { documentWithoutInlineStyles } from "./styles";
+import { documentWithoutInlineStyles, openWithoutInlineStyles } from "./styles";
 import { themeOf } from "./theme";
 
 export interface XtermOptions {
@@ -67,7 +67,7 @@ export class Xterm {
       options.onBytes(Uint8Array.from(binary, (character) => character.charCodeAt(0))),
     );
     terminal.onTitleChange(options.onTitle);
-    terminal.open(host);
+    openWithoutInlineStyles(() => terminal.open(host));
     // On touch screens the page's own text can be selected and enlarged.
     if (!matchMedia("(pointer: coarse)").matches && drawsByHardware()) {
       const webgl = new WebglAddon();
