@@ -25,12 +25,16 @@ use crate::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     gateway::Gateway,
+    history::{self, History},
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
     vitals::Monitor,
 };
+
+/// How long the history may take to be written when a node stops, though its time is over.
+const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
 /// A running node. Dropping it stops it without waiting for anything; use [`Node::shut_down`].
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub struct Node {
     home: Home,
     loopback: Option<SocketAddr>,
     agents: Agents,
+    history: History,
     devices: Devices,
     sessions: Sessions,
     door: Door,
@@ -104,7 +109,12 @@ impl Node {
             })
             .await?
         };
+        let history = History::open(home.state_dir(), config.history, events.clone());
         agents.find_again().await;
+        history.settle_with({
+            let agents = agents.clone();
+            move || agents.list()
+        });
         let socket = UnixSocket::bind(&home).await?;
         let loopback = match config.loopback.enabled {
             true => Some(LoopbackListener::bind(&home, config.loopback.port).await?),
@@ -132,6 +142,7 @@ impl Node {
             links: links(&uplinks),
             agents: agents.clone(),
             vitals: Monitor::of(agents.clone(), closing.clone()),
+            history: history.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
@@ -142,6 +153,7 @@ impl Node {
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
+        listeners.spawn(noted(&history, &events, &agents, &closing));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
@@ -157,6 +169,7 @@ impl Node {
             home,
             loopback: address,
             agents,
+            history,
             devices,
             sessions,
             door,
@@ -209,6 +222,8 @@ impl Node {
         if let Some(uplinks) = uplinks {
             let _ = timeout_at(deadline, uplinks.stop()).await;
         }
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        self.history.close(left.max(HISTORY_WITHIN)).await;
         let files = self.home.run_files();
         if let Err(error) = blocking(move || files.remove(Place::FILE)).await {
             tracing::warn!(%error, "the note of where the node listened stays behind");
@@ -221,6 +236,27 @@ impl Drop for Node {
         self.door.close();
         self.closing.cancel();
         self.sessions.close();
+        self.history.end();
+    }
+}
+
+/// Notes what the events tell of agents, until the node stops.
+fn noted(
+    history: &History,
+    events: &Events,
+    agents: &Agents,
+    closing: &CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (found, listed) = (agents.clone(), agents.clone());
+    let find = move |id| found.find(id).ok();
+    let follow =
+        history::follow(history.journal().clone(), events.clone(), find, move || listed.list());
+    let closing = closing.clone();
+    async move {
+        tokio::select! {
+            () = closing.cancelled() => {}
+            () = follow => {}
+        }
     }
 }
 

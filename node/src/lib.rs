@@ -10,6 +10,7 @@ pub mod door;
 pub mod duplex;
 pub mod events;
 pub mod gateway;
+pub mod history;
 mod limits;
 pub mod probes;
 mod proc;

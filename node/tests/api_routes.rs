@@ -26,6 +26,7 @@ use gantline_node::{
     door::{Devices, Nameplate, Sessions},
     events::Events,
     gateway::Gateway,
+    history::{History, Retention},
     pty::{Shims, log::Limits},
     state::Home,
     supervisor::{Agents, Settings},
@@ -81,6 +82,7 @@ impl TestApp {
             started_at: SystemTime::now().into(),
             started: Instant::now(),
         });
+        let history = History::open(home.state_dir(), Retention::default(), events.clone());
         let gateway = Gateway::new(home, machine.clone(), events.clone(), closing.clone());
         let router = api::router(App {
             machine,
@@ -88,6 +90,7 @@ impl TestApp {
             links: Links::new(Vec::new),
             agents: agents.clone(),
             vitals: Monitor::of(agents.clone(), closing.clone()),
+            history,
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,

@@ -704,6 +704,13 @@ export interface components {
             machineId: components["schemas"]["MachineId"];
         } | {
             /** @enum {string} */
+            kind: "history-changed";
+            /** @description Why nothing can be written, for people. Absent when all is well. */
+            problem?: string;
+            /** @description The file that a damaged history was set aside as, if this says so. */
+            setAside?: string;
+        } | {
+            /** @enum {string} */
             kind: "other";
         };
         /** @description At most 65536 bytes of output. */
@@ -753,6 +760,23 @@ export interface components {
             code: number;
         } | {
             signal: number;
+        };
+        /** @description How the keeping of history is doing, as `GET /v1/status` tells it. */
+        HistoryStatus: {
+            /**
+             * Format: int64
+             * @description The size of its files, in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description What was not noted since the node started, because nothing could be written for too long.
+             */
+            dropped: number;
+            /** @description Why nothing can be written at the moment, for people. */
+            problem?: string;
+            /** @description The file that a damaged history was set aside as, if that happened since the node started. */
+            setAside?: string;
         };
         /** @description A relay's domain, lower case, without port; or an IP address. At most 253 bytes of UTF-8. */
         HostName: string;
@@ -1211,6 +1235,8 @@ export interface components {
         };
         /** @description How a node is doing. */
         Status: {
+            /** @description How the keeping of history is doing. */
+            history?: components["schemas"]["HistoryStatus"];
             /** @description Its links, one for each relay. */
             links: components["schemas"]["LinkStatus"][];
             /** @description Where its own page and API are on this machine, as `address:port`, if they are open. */

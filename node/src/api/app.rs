@@ -14,7 +14,8 @@ use super::{
     routes::{self, machines::Here},
 };
 use crate::{
-    access, door::Devices, events::Events, gateway::Gateway, supervisor::Agents, vitals::Monitor,
+    access, door::Devices, events::Events, gateway::Gateway, history::History, supervisor::Agents,
+    vitals::Monitor,
 };
 
 /// What the API speaks about. Clones are the same.
@@ -30,6 +31,8 @@ pub struct App {
     pub agents: Agents,
     /// What it and they use.
     pub vitals: Monitor,
+    /// What has become of them.
+    pub history: History,
     /// Who may reach it.
     pub devices: Devices,
     /// Whatever changes it.

@@ -22,6 +22,7 @@ mod rm;
 mod spawn;
 mod status;
 mod text;
+mod top;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -76,6 +77,7 @@ enum Verb {
     Open(open::Args),
     Spawn(spawn::Args),
     Ps(ps::Args),
+    Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
     Kill(kill::Args),
@@ -139,6 +141,7 @@ impl Verb {
             Self::Open(args) => open::run(args, context).await,
             Self::Spawn(args) => spawn::run(args, context).await,
             Self::Ps(args) => ps::run(args, context).await,
+            Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,

@@ -206,6 +206,7 @@ fn event(data: &[u8]) -> Option<Read> {
         | EventKind::DeviceRemoved { .. }
         | EventKind::LinkUp { .. }
         | EventKind::LinkDown { .. }
+        | EventKind::HistoryChanged { .. }
         | EventKind::Other => Some(Read::Event(event.id, value)),
     }
 }

@@ -92,6 +92,16 @@ pub enum EventKind {
         /// The machine.
         machine_id: MachineId,
     },
+    /// The history can't be written, can be again, or was damaged and begun anew.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    HistoryChanged {
+        /// Why nothing can be written, for people. Absent when all is well.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+        /// The file that a damaged history was set aside as, if this says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        set_aside: Option<String>,
+    },
     /// An event that a later version gave a name; to be skipped.
     #[serde(other)]
     Other,
@@ -158,6 +168,13 @@ mod tests {
             (
                 EventKind::MachineForgotten { machine_id: MachineId::from_bytes([0; 16]) },
                 r#""kind":"machine-forgotten","machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa""#,
+            ),
+            (
+                EventKind::HistoryChanged {
+                    problem: None,
+                    set_aside: Some("node.db.x".to_owned()),
+                },
+                r#""kind":"history-changed","setAside":"node.db.x""#,
             ),
         ];
         for (what, json) in events {

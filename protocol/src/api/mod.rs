@@ -10,7 +10,9 @@ pub mod device;
 pub mod event;
 pub mod exec;
 pub mod gateway;
+pub mod history;
 pub mod machine;
+pub mod metrics;
 pub mod page;
 pub mod pairing;
 pub mod probe;
@@ -35,7 +37,11 @@ pub use gateway::{
     AddMachineRequest, AddedMachine, MachineEvent, MachineEventsMissed, MachineKey,
     RenameMachineRequest,
 };
+pub use history::{
+    Actor, ChangeKind, HistoryStatus, Life, LifeChange, LifeRecord, Outcome, Way, Who,
+};
 pub use machine::{Machine, MachineSoftware, MachineSummary, PathKind, Reach};
+pub use metrics::{Amounts, Metrics, Percents};
 pub use page::{Cursor, Page, PageLimit, Place};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,

@@ -83,6 +83,7 @@ const fn concerns(what: &EventKind, who: &Principal) -> bool {
         | EventKind::AgentRemoved { .. }
         | EventKind::LinkUp { .. }
         | EventKind::LinkDown { .. }
+        | EventKind::HistoryChanged { .. }
         | EventKind::Other => true,
     }
 }

@@ -43,5 +43,6 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
         uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
         loopback: app.loopback.map(|address| address.to_string()),
         links: app.links.list(),
+        history: app.history.status(),
     })
 }
