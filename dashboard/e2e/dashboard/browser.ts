@@ -54,7 +54,11 @@ export class Person {
   static async come(browser: Browser, options = DESKTOP): Promise<Person> {
     const context = await browser.newContext({ colorScheme: "dark", ...options });
     context.setDefaultTimeout(30_000);
-    if (process.env["GANTLINE_DIST"]) (await import("/tmp/scratch-ui/intercept.mjs" as string)).intercept(context, process.env["GANTLINE_DIST"]);
+    if (process.env["GANTLINE_DIST"])
+      (await import("/tmp/scratch-ui/intercept.mjs" as string)).intercept(
+        context,
+        process.env["GANTLINE_DIST"],
+      );
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     return new Person(context);
   }
@@ -64,7 +68,10 @@ export class Person {
     page.on("pageerror", (error) => this.complaints.push(error.message));
     page.on("console", (message) => {
       // A connection that is away is told by the browser as an error; it is not one of the page's.
-      if (message.type() !== "error" || /ERR_|WebSocket connection|status of/.test(message.text())) {
+      if (
+        message.type() !== "error" ||
+        /ERR_|WebSocket connection|status of/.test(message.text())
+      ) {
         return;
       }
       this.complaints.push(message.text());

@@ -24,7 +24,9 @@ export interface XtermOptions {
 
 type Step = { bytes: Uint8Array; shown: () => void } | { act: () => void };
 
-export const SCROLLBACK = 10_000;
+const SCROLLBACK = 10_000;
+const WRITE = 8_192;
+const nothing = () => undefined;
 
 export class Xterm {
   readonly terminal: Terminal;
@@ -84,7 +86,11 @@ export class Xterm {
   }
 
   write(bytes: Uint8Array, shown: () => void): void {
-    this.#steps.push({ bytes, shown });
+    // Xterm looks at the clock between two writes only: small ones keep the page answering.
+    for (let at = 0; at < bytes.length || at === 0; at += WRITE) {
+      const last = at + WRITE >= bytes.length;
+      this.#steps.push({ bytes: bytes.subarray(at, at + WRITE), shown: last ? shown : nothing });
+    }
     this.#go();
   }
 
