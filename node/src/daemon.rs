@@ -28,7 +28,7 @@ use crate::{
     history::{self, History},
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
-    supervisor::Agents,
+    supervisor::{Agents, Settings},
     uplink::{Identity, Tokens, Uplinks},
     vitals::Monitor,
 };
@@ -103,7 +103,8 @@ impl Node {
             let shims = Shims { program: shim, log_dir, run_dir };
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
-                let agents = Agents::new(shims, events.clone());
+                let settings = Settings::default();
+                let agents = Agents::kept_in(Some(files.clone()), shims, events.clone(), settings);
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
                 Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
@@ -136,13 +137,14 @@ impl Node {
         });
         let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
         let one_time_tokens = OneTimeTokens::default();
+        let vitals = Monitor::of(agents.clone(), closing.clone());
         let router = api::router(App {
             machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
-            vitals: Monitor::of(agents.clone(), closing.clone()),
             history: history.clone(),
+            vitals: vitals.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
@@ -154,6 +156,7 @@ impl Node {
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
         listeners.spawn(noted(&history, &events, &agents, &closing));
+        listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
@@ -211,6 +214,7 @@ impl Node {
         self.door.close();
         self.sessions.go_away();
         self.agents.leave();
+        self.agents.is_kept().await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {
@@ -257,6 +261,13 @@ fn noted(
             () = closing.cancelled() => {}
             () = follow => {}
         }
+    }
+}
+
+/// Has the history remember each look that is made.
+async fn sampled(history: History, mut vitals: Monitor) {
+    while let Some(look) = vitals.next().await {
+        history.sample(look);
     }
 }
 

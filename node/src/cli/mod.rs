@@ -8,11 +8,13 @@ mod device;
 mod events;
 mod exec;
 mod failure;
+mod history;
 mod identity;
 mod invitation;
 mod kill;
 mod logs;
 mod machines;
+mod metrics;
 mod open;
 mod out;
 mod pair;
@@ -83,6 +85,8 @@ enum Verb {
     Kill(kill::Args),
     Rm(rm::Args),
     Exec(exec::Args),
+    History(history::Args),
+    Metrics(metrics::Args),
     Status(status::Args),
     Device(device::Args),
     Invitation(invitation::Args),
@@ -147,6 +151,8 @@ impl Verb {
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
+            Self::History(args) => history::run(args, context).await,
+            Self::Metrics(args) => metrics::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::Device(args) => device::run(args, context).await,
             Self::Invitation(args) => invitation::run(args, context).await,

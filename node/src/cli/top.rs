@@ -20,13 +20,13 @@ use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 use super::{
     Context,
-    book::Book,
     events::Listener,
     failure::{Exit, Failure},
     out, ps,
     reach::{self, Reach, Reached, Target},
     text,
 };
+use crate::gateway::book::Book;
 
 /// Looks that wait to be drawn. Machines wait when there are more.
 const WAITING: usize = 64;
