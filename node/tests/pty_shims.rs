@@ -372,6 +372,36 @@ async fn a_directory_that_can_not_be_written_is_named_and_nothing_is_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shim_that_can_not_write_takes_no_processor_and_goes_when_its_agent_is_gone() {
+    let machine = Machine::new();
+    let id = machine.sh("read x; echo last words").await;
+    let pid = machine.shim(id);
+    let shim = Witness::of(pid);
+    let (dir, aside) = (machine.log_dir.join(id.to_string()), machine.log_dir.join("aside"));
+    std::fs::rename(&dir, &aside).unwrap();
+    std::fs::write(&dir, "in the way").unwrap();
+    let mut viewer = Viewer::from_start(&machine.hub(id)).await;
+    viewer.types("\r").await;
+    machine.ended(id).await;
+    // Nothing tells when its farewell is over: after 5 s it waits for nothing but the disk.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let before = processor_ticks(pid);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let used = processor_ticks(pid) - before;
+    assert!(used <= 5, "{used} of 100 ticks in a second of waiting");
+    std::fs::remove_file(&dir).unwrap();
+    shim.ends().await;
+}
+
+/// How much processor time a process has had, in hundredths of a second.
+fn processor_ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit_once(") ").unwrap().1;
+    let field = |index: usize| after_name.split(' ').nth(index).unwrap().parse::<u64>().unwrap();
+    field(11) + field(12)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shim_is_small_detached_and_shows_no_secret() {
     let machine = Machine::new();
     let env = [("TOKEN".to_owned(), "hunter2".to_owned())];

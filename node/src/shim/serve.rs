@@ -211,7 +211,7 @@ impl Shim {
     /// Waits until something happens.
     fn wait(&mut self) -> Ready {
         let now = Instant::now();
-        let timeout = self.deadline().map(|at| at.saturating_duration_since(now));
+        let timeout = self.deadline(now).map(|at| at.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut awaited = Vec::with_capacity(8);
         awaited.push(PollFd::new(self.signals.descriptor(), PollFlags::IN));
@@ -248,16 +248,20 @@ impl Shim {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    /// When to look again, at the latest. `now` is asked so that no time that is over is waited for:
+    /// a shim whose disk refuses stays long after its farewell.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Running => None,
             Phase::Ending { silent, at_most, .. } => Some(silent.min(at_most)),
-            Phase::Ended { until, .. } => Some(until).filter(|_| !self.process.has_output()),
+            Phase::Ended { until, .. } => {
+                Some(until).filter(|until| *until > now && !self.process.has_output())
+            }
         };
         let look = match (self.kill_at, self.phase) {
             (Some(kill_at), Phase::Running) => Some(kill_at),
             (Some(kill_at), Phase::Ending { .. } | Phase::Ended { .. }) => {
-                Some(kill_at.min(Instant::now() + LOOK_EVERY))
+                Some(kill_at.min(now + LOOK_EVERY))
             }
             (None, _) => None,
         };
@@ -275,7 +279,7 @@ impl Shim {
         });
         !self.process.has_output()
             && self.kill_at.is_none()
-            && self.log.is_on_disk()
+            && (self.log.is_on_disk() || !self.record.dir().exists())
             && (has_told || Instant::now() >= until)
     }
 
