@@ -138,13 +138,14 @@ impl Node {
         });
         let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
         let one_time_tokens = OneTimeTokens::default();
+        let vitals = Monitor::of(agents.clone(), closing.clone());
         let router = api::router(App {
             machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
-            vitals: Monitor::of(agents.clone(), closing.clone()),
             history: history.clone(),
+            vitals: vitals.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
@@ -155,11 +156,12 @@ impl Node {
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
+        listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
             let on_pipe: OnPipe = Arc::new(move |(reader, writer)| door.admit(reader, writer));
-            listeners.spawn(loopback.serve(router, on_pipe, closing.clone()));
+            listeners.spawn(loopback.serve(router, on_pipe, one_time_tokens, closing.clone()));
         }
         let identity = Identity { key, alias: config.alias };
         let started = Uplinks::start(&links_to, &identity, &dialer, &tokens, &door, &events);
@@ -239,6 +241,13 @@ impl Drop for Node {
         self.closing.cancel();
         self.sessions.close();
         self.history.end();
+    }
+}
+
+/// Has the history remember each look that is made.
+async fn sampled(history: History, mut vitals: Monitor) {
+    while let Some(look) = vitals.next().await {
+        history.sample(look);
     }
 }
 
