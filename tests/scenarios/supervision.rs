@@ -124,11 +124,9 @@ async fn a_worker_that_is_done_is_left_alone_and_one_that_failed_is_not() {
     // What it said before can be read, as long as it is kept.
     let earlier = output(&node, id, failing.epoch.unwrap()).await;
     assert!(earlier.starts_with("1\r\n"), "{earlier:?}");
-    let gone = node
-        .api()
-        .await
-        .request(Request::get(format!("/v1/agents/{id}/output?epoch=0000000000000001")));
-    assert!(gone.await.unwrap_err().to_string().contains("not kept any more"));
+    let gone = Request::get(format!("/v1/agents/{id}/output?epoch=0000000000000001"));
+    let gone = api.request(gone).await;
+    assert!(gone.unwrap_err().to_string().contains("not kept any more"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
