@@ -15,13 +15,9 @@ impl Drop for AgentsEnd {
 
 /// Kills all agents that have their files below `log_dir`, and their shims.
 pub fn all(log_dir: &Path) {
-    let below = |dir: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
-    let first = below(log_dir);
-    let later: Vec<_> = first.iter().flat_map(|agent| below(agent)).collect();
-    for dir in first.into_iter().chain(later) {
+    for dir in
+        dirs(log_dir).into_iter().flat_map(|agent| [vec![agent.clone()], dirs(&agent)]).flatten()
+    {
         let Ok(life) = std::fs::read(dir.join("process.json")) else { continue };
         let life: serde_json::Value = serde_json::from_slice(&life).unwrap();
         let pid = |which: &str| {
@@ -37,4 +33,10 @@ pub fn all(log_dir: &Path) {
             let _ = kill_process(pid("shim"), Signal::KILL);
         }
     }
+}
+
+/// The directories in one: those of agents, and in an agent's those of its later lives.
+fn dirs(above: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(above).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
