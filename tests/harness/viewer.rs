@@ -156,7 +156,7 @@ impl TestViewer {
     pub async fn until_anew(
         &mut self,
         at: &mut Attached,
-        epoch: gantline_protocol::Epoch,
+        epoch: Epoch,
     ) -> Result<(), RequestError> {
         while self.start.is_none_or(|start| start.epoch != epoch) {
             soon("another process", self.listen(at)).await?;
