@@ -217,25 +217,32 @@ struct AgentsEnd(PathBuf);
 
 impl Drop for AgentsEnd {
     fn drop(&mut self) {
-        for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let life = std::fs::read(entry.path().join("process.json")).unwrap_or_default();
-            let life: serde_json::Value = serde_json::from_slice(&life).unwrap_or_default();
-            let pid = |which: &str| {
-                let pid = life[which]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-                pid.and_then(Pid::from_raw)
-            };
-            if let Some(process) =
-                pid("process").filter(|_| !entry.path().join("exit.json").exists())
-            {
-                let _ = kill_process_group(process, Signal::KILL);
-            }
-            let is_shim = |pid: &Pid| {
-                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                line.starts_with(b"gantline\0shim")
-            };
-            if let Some(shim) = pid("shim").filter(is_shim) {
-                let _ = kill_process(shim, Signal::KILL);
-            }
+        let agents = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        agents.for_each(|agent| end_lives(&agent.path()));
+    }
+}
+
+/// Kills what lives of the agent that has its files here: its first life, and each later one in a
+/// directory of its own.
+pub fn end_lives(agent: &Path) {
+    let later = std::fs::read_dir(agent).into_iter().flatten().flatten();
+    let later = later.map(|entry| entry.path()).filter(|path| path.is_dir());
+    for dir in std::iter::once(agent.to_owned()).chain(later) {
+        let life = std::fs::read(dir.join("process.json")).unwrap_or_default();
+        let life: serde_json::Value = serde_json::from_slice(&life).unwrap_or_default();
+        let pid = |which: &str| {
+            let pid = life[which]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            pid.and_then(Pid::from_raw)
+        };
+        let is_shim = |pid: &Pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.starts_with(b"gantline\0shim")
+        };
+        if let Some(shim) = pid("shim").filter(is_shim) {
+            let _ = kill_process(shim, Signal::KILL);
+        }
+        if let Some(process) = pid("process").filter(|_| !dir.join("exit.json").exists()) {
+            let _ = kill_process_group(process, Signal::KILL);
         }
     }
 }

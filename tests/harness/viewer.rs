@@ -149,6 +149,21 @@ impl TestViewer {
         }
     }
 
+    /// Watches until the agent's process is another one.
+    ///
+    /// # Errors
+    /// [`RequestError`] when the conversation ended.
+    pub async fn until_anew(
+        &mut self,
+        at: &mut Attached,
+        epoch: Epoch,
+    ) -> Result<(), RequestError> {
+        while self.start.is_none_or(|start| start.epoch != epoch) {
+            soon("another process", self.listen(at)).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the output has this text in it.
     #[must_use]
     pub fn has_seen(&self, text: &str) -> bool {
@@ -185,6 +200,11 @@ impl TestViewer {
         match message {
             NodeMessage::Attached { position, applied, .. } => {
                 self.applied = applied;
+                if self.start.is_some_and(|start| start.epoch != position.epoch) {
+                    // Another process: of that one nothing was seen.
+                    (self.start, self.exit) = (Some(position), None);
+                    self.seen.clear();
+                }
                 if self.position() != Some(position) && self.start.is_none() {
                     self.start = Some(position);
                 }

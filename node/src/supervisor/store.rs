@@ -30,6 +30,8 @@ use crate::{
 const FILE: &str = "agents.json";
 /// How long to wait after the disk has refused.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long changes are gathered that nobody waits for: a start is several.
+const GATHERED: Duration = Duration::from_millis(10);
 /// How long somebody waits for something to be on the disk.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -74,12 +76,19 @@ pub(super) struct FoundAgent {
 pub(super) struct Store {
     files: Option<StateFiles>,
     changed: Notify,
+    /// Somebody waits.
+    urgent: Notify,
     written: watch::Sender<u64>,
 }
 
 impl Store {
     pub(super) fn new(files: Option<StateFiles>) -> Self {
-        Self { files, changed: Notify::new(), written: watch::Sender::new(0) }
+        Self {
+            files,
+            changed: Notify::new(),
+            urgent: Notify::new(),
+            written: watch::Sender::new(0),
+        }
     }
 
     /// Something has changed.
@@ -93,6 +102,7 @@ impl Store {
             return;
         }
         let mut written = self.written.subscribe();
+        self.urgent.notify_one();
         let written = written.wait_for(|written| *written >= version);
         if timeout(WRITTEN_WITHIN, written).await.is_err() {
             tracing::error!("what agents are to do is not on the disk yet");
@@ -104,6 +114,8 @@ impl Store {
         let Some(files) = &self.files else { return };
         loop {
             self.changed.notified().await;
+            // Whoever waits for what was written already only hurries the next.
+            let _ = timeout(GATHERED, self.urgent.notified()).await;
             loop {
                 let (version, kept) = agents.snapshot();
                 let files = files.clone();

@@ -87,6 +87,14 @@ impl Story {
             self.fleet.restore(id, plan, &standing, was_rebooted, self.now);
         }
     }
+
+    /// Nothing is left of any life that had ended before.
+    fn all_is_cleared(&mut self) {
+        for id in self.fleet.agents.keys().copied().collect::<Vec<_>>() {
+            let life = self.fleet.shown(id).unwrap().life;
+            self.hears(Event::Cleared(id, life));
+        }
+    }
 }
 
 #[test]
@@ -181,6 +189,7 @@ fn a_stop_is_final_whenever_it_comes() {
         assert_eq!(story.passes(3600.0), [], "{when}");
         story.exits("db", 1, DONE);
         story.node_goes(5.0, true);
+        story.all_is_cleared();
         assert_eq!(story.fleet.open(story.now), [], "{when}");
         assert_eq!(story.fleet.shown(web).unwrap().desired, Desired::Stopped);
         // Until a person wants it.
@@ -315,6 +324,7 @@ fn a_node_that_comes_back_goes_on_where_the_last_one_was() {
     // It waits 4 s, of which 3 s pass without a node.
     story.exits("web", 4, FAILED);
     story.node_goes(3.0, false);
+    story.all_is_cleared();
     assert_eq!(story.fleet.open(story.now), []);
     assert_eq!(story.state("web"), AgentState::Backoff);
     assert_eq!(story.passes(0.99), []);
@@ -323,6 +333,7 @@ fn a_node_that_comes_back_goes_on_where_the_last_one_was() {
     story.hears(Event::ProbeSucceeded(web, Life(5)));
     // It is found again, and probed further.
     story.node_goes(1.0, false);
+    assert_eq!(story.fleet.open(story.now), []);
     assert_eq!(story.state("web"), AgentState::Healthy);
     assert_eq!(story.hears(Event::Running(web, Life(5))), [Action::StartProbe(web, Life(5))]);
     // The breaker has not forgotten either.
@@ -348,6 +359,7 @@ fn a_reboot_brings_back_what_is_to_run_and_nothing_else() {
     story.hears(Event::NotStarted { agent, life, why, again: false });
     assert_eq!(story.state("gone"), AgentState::Failed);
     story.node_goes(90.0, true);
+    story.all_is_cleared();
     for name in ["svc", "shell"] {
         story.hears(Event::Cut(id(name), Life(1)));
     }

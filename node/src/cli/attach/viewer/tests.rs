@@ -125,7 +125,7 @@ fn keys_for_a_process_that_ended_are_not_typed_into_the_next_one() {
     viewer.lose(now);
     let next = Position { epoch: Epoch(8), offset: Offset(0) };
     let acts = viewer.hear(attached(next, 0), now);
-    assert!(matches!(acts[..], [Act::Notice(_)]), "{acts:?}");
+    assert!(matches!(acts[..], [Act::Anew, Act::Notice(_)]), "{acts:?}");
     assert!(viewer.is_through());
 }
 

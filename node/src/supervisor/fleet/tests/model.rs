@@ -320,8 +320,8 @@ impl World {
             // What the shim was told it may be told again.
             truth.is_told_to_stop = false;
             let (launching, alive) = (truth.launching.take(), truth.alive);
-            truth.shim = None;
             if was_rebooted {
+                truth.shim = None;
                 truth.alive = None;
             }
             if let Some(life) = launching {
@@ -331,6 +331,10 @@ impl World {
                 (Some(life), true) => self.hears(Event::Cut(agent, life)),
                 (Some(life), false) => self.hears(Event::Running(agent, life)),
                 (None, _) => {}
+            }
+            if self.truths[&agent].shim.is_none() && alive.is_none() {
+                let life = self.story.fleet.shown(agent).unwrap().life;
+                self.hears(Event::Cleared(agent, life));
             }
         }
         let todo = self.story.fleet.open(self.story.now);
