@@ -98,10 +98,10 @@ bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--
 bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R
 	@scripts/install-peers
 
-bars: tools-test ## the attack tests and the networks at full size
+bars: tools-test ## the tests of attacks, faults and networks at full size
 	GANTLINE_TIER=bars $(HOSTILE)
 	cargo build --workspace --bins
-	GANTLINE_TIER=bars cargo test -p gantline-node --test pty_leaks
+	GANTLINE_TIER=bars cargo test -p gantline-node --test pty_leaks --test processes --test sleep --test disk_full
 	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
 	GANTLINE_TIER=bars GANTLINE_NO_SKIPS=1 $(NETWORKS)
 

@@ -93,9 +93,9 @@ impl Proc {
 
     /// Every process, with what it says of itself.
     pub(crate) fn each(&mut self, mut on_process: impl FnMut(i32, Stat)) -> io::Result<()> {
-        let mut entries = rustix::fs::Dir::read_from(self.root.as_fd())?;
+        let entries = rustix::fs::Dir::read_from(self.root.as_fd())?;
         let mut path = String::new();
-        while let Some(entry) = entries.next() {
+        for entry in entries {
             let entry = entry?;
             let name = entry.file_name().to_str().ok();
             let Some(pid) = name.and_then(|name| name.parse::<i32>().ok()) else { continue };

@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     dead_code,
     unreachable_pub
@@ -117,16 +118,24 @@ async fn what_daemonizes_itself_is_found_although_the_agent_has_gone_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bomb_that_goes_on_forking_is_stopped_whole() {
     let machine = Machine::new();
-    // 255 processes, of which half bring back what is taken from them, and one that starts daemons
-    // as fast as it can.
+    let dir = tempfile::tempdir().unwrap();
+    let hop = dir.path().join("hop");
+    // It is never there for long: another one has taken its place.
+    std::fs::write(&hop, "trap '' TERM HUP; setsid sh \"$0\" & exit 0").unwrap();
+    // 127 processes, of which half bring back what is taken from them, one that starts daemons as
+    // fast as it can, and twelve that hop from one number to the next.
     let agent = machine
-        .sh("trap '' TERM HUP
-             n() { if [ $1 -gt 6 ]; then while :; do sleep 600 & wait $!; done; fi
-                   n $(($1 + 1)) & n $(($1 + 1)) & wait; wait; while :; do sleep 600; done; }
+        .sh(&format!(
+            "trap '' TERM HUP
+             n() {{ if [ $1 -gt 5 ]; then while :; do sleep 600 & wait $!; done; fi
+                   n $(($1 + 1)) & n $(($1 + 1)) & wait; wait; while :; do sleep 600; done; }}
              sh -c 'while :; do (setsid sleep 1 &); done' &
-             n 0")
+             for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sh '{}' & done
+             n 0",
+            hop.display()
+        ))
         .await;
-    has_grown(agent, 250).await;
+    has_grown(agent, 200).await;
     stops_whole(&host(&machine, agent), agent, Duration::from_secs(1)).await;
 }
 

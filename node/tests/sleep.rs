@@ -1,7 +1,9 @@
 //! The machine sleeps, for the node at least: when it wakes it is usable at once, knows what went on
 //! meanwhile, and does not make up for everything that it has missed.
 #![cfg(target_os = "linux")]
+// Nobody tells of files and processes: they are looked at until they are as expected.
 #![allow(
+    clippy::disallowed_methods,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,

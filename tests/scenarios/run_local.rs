@@ -1,7 +1,9 @@
 //! `make run` is ended with Ctrl-C in a real terminal: nothing of it is left, agents included, also
 //! those that don't want to go.
 
+// Nobody tells of files and processes: they are looked at until they are as expected.
 #![allow(
+    clippy::disallowed_methods,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,

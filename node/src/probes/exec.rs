@@ -55,7 +55,9 @@ pub(super) async fn check(argv: &api::Argv, subject: &Subject) -> Checked {
     let status = running.reap().await.map_err(ProbeFailure::NotRun)?;
     match status {
         ExitStatus::Code(0) => Ok(()),
-        status => Err(ProbeFailure::Exit { status, said: last_line(&tail.bytes, tail.is_cut) }),
+        status @ (ExitStatus::Code(_) | ExitStatus::Signal(_)) => {
+            Err(ProbeFailure::Exit { status, said: last_line(&tail.bytes, tail.is_cut) })
+        }
     }
 }
 
