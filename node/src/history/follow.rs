@@ -7,7 +7,10 @@ use gantline_protocol::{
     api::{Agent, AgentState, EventKind},
 };
 
-use super::{Began, Changed, Ended, Journal, LastLines, Removed, lives::outcome_of};
+use super::{
+    Began, Changed, Ended, Journal, LastLines, Removed,
+    lives::{first_line, outcome_of},
+};
 use crate::events::{Events, Heard};
 
 /// Notes what the events tell of agents, as `find` describes them, until it is dropped.
@@ -71,7 +74,7 @@ fn note(
             at,
             from,
             to: agent.state,
-            reason: agent.reason.clone(),
+            reason: first_line(agent.reason.as_deref()),
             by: None,
         });
     }
@@ -82,7 +85,7 @@ fn note(
             at: agent.ended_at.unwrap_or(at),
             exit: agent.exit,
             outcome: outcome_of(agent),
-            reason: agent.reason.clone(),
+            reason: first_line(agent.reason.as_deref()),
             last_lines: LastLines::default(),
         });
     }

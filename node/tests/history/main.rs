@@ -2,6 +2,7 @@
 
 #![allow(
     missing_docs,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -109,6 +110,11 @@ fn agent(number: u64, argv: &[&str]) -> Agent {
         "createdAt": at(number * 1000), "startedAt": at(number * 1000),
     });
     serde_json::from_value(agent).unwrap()
+}
+
+/// These agents, without environments.
+fn plain(agents: &[Agent]) -> Vec<(Agent, Env)> {
+    agents.iter().map(|agent| (agent.clone(), Env::default())).collect()
 }
 
 fn env(pairs: Value) -> Env {
