@@ -61,12 +61,14 @@ struct Shared {
     written: watch::Sender<u64>,
     status: Mutex<HistoryStatus>,
     /// Tells what the agents do.
-    agents: OnceLock<Box<dyn Fn() -> Vec<(Agent, Env)> + Send + Sync>>,
+    agents: OnceLock<Box<TellAgents>>,
     recent: Recent,
     latest: Mutex<Option<Arc<Vitals>>>,
     /// One reader: a question takes milliseconds.
     reader: Mutex<Option<(u64, Reader)>>,
 }
+
+type TellAgents = dyn Fn() -> Vec<(Agent, Env)> + Send + Sync;
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
