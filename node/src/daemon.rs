@@ -115,7 +115,7 @@ impl Node {
         agents.find_again().await;
         history.settle_with({
             let agents = agents.clone();
-            move || agents.list()
+            move || agents.list_with_env()
         });
         let socket = UnixSocket::bind(&home).await?;
         let loopback = match config.loopback.enabled {

@@ -30,22 +30,31 @@ impl From<rusqlite::Error> for HistoryError {
             Some(ErrorCode::OperationInterrupted) => Self::Slow,
             Some(_) => Self::Away(text),
             // A row is not of the shape that only the node writes.
-            None => match error {
-                rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::Utf8Error(..) => Self::Corrupt(text),
-                _ => Self::Away(text),
-            },
+            None if is_misshapen(&error) => Self::Corrupt(text),
+            None => Self::Away(text),
         }
     }
 }
 
 impl From<io::Error> for HistoryError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            _ => Self::Away(error.to_string()),
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match matches!(error.kind(), StorageFull | QuotaExceeded) {
+            true => Self::Full,
+            false => Self::Away(error.to_string()),
         }
     }
+}
+
+fn is_misshapen(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
+    };
+    matches!(
+        error,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | Utf8Error(..)
+    )
 }

@@ -3,7 +3,7 @@
 
 use gantline_protocol::{
     AgentId, Epoch, Timestamp,
-    api::{Actor, Agent, AgentState, Desired, ExitStatus, Outcome},
+    api::{Actor, Agent, AgentState, Desired, Env, ExitStatus, Outcome},
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params, params};
 use serde::Serialize;
@@ -62,7 +62,7 @@ pub(super) fn write_gap(
 /// Makes the records say of each agent what is so: `agents` are all there are.
 pub(super) fn settle(
     transaction: &Transaction<'_>,
-    agents: &[Agent],
+    agents: &[(Agent, Env)],
     now: Timestamp,
 ) -> Result<(), HistoryError> {
     let oldest: Option<i64> = transaction
@@ -70,9 +70,9 @@ pub(super) fn settle(
         .optional()?
         .flatten();
     let mut agents: Vec<_> = agents.iter().collect();
-    agents.sort_by_key(|agent| agent.started_at);
-    for agent in &agents {
-        let (Some(epoch), Some(began)) = (agent.epoch, Began::of(agent, None, None)) else {
+    agents.sort_by_key(|(agent, _)| agent.started_at);
+    for (agent, env) in &agents {
+        let (Some(epoch), Some(began)) = (agent.epoch, Began::of(agent, Some(env), None)) else {
             continue;
         };
         let is_noted = find(transaction, agent.agent_id, epoch)?.is_some();
@@ -89,7 +89,7 @@ pub(super) fn settle(
                 at: agent.ended_at.unwrap_or(now),
                 exit: agent.exit,
                 outcome: outcome_of(agent),
-                reason: agent.reason.clone(),
+                reason: first_line(agent.reason.as_deref()),
                 last_lines: LastLines::default(),
             };
             ended(transaction, &end)?;
@@ -101,7 +101,7 @@ pub(super) fn settle(
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     for (id, agent_id, epoch) in open {
-        let agent = agents.iter().find(|agent| {
+        let agent = agents.iter().find(|(agent, _)| {
             agent.agent_id.to_string() == agent_id && agent.epoch.map(bits) == Some(epoch)
         });
         if agent.is_none() {
@@ -401,6 +401,11 @@ pub(crate) fn outcome_of(agent: &Agent) -> Outcome {
         (_, Some(_)) | (AgentState::Failed, None) => Outcome::Failure,
         (_, None) => Outcome::Lost,
     }
+}
+
+/// What it wrote last may stand below the reason, with what its environment keeps secret.
+pub(super) fn first_line(reason: Option<&str>) -> Option<String> {
+    reason.and_then(|reason| reason.lines().next()).map(str::to_owned)
 }
 
 /// Whether the process of an agent's present epoch has ended.

@@ -19,7 +19,7 @@ use std::{
 
 use gantline_protocol::{
     AgentId, Epoch, Timestamp,
-    api::{Agent, Amounts, HistoryStatus, Life, LifeRecord, Metrics, Percents, Vitals},
+    api::{Agent, Amounts, Env, HistoryStatus, Life, LifeRecord, Metrics, Percents, Vitals},
 };
 use rusqlite::Connection;
 use tokio::{sync::watch, task::spawn_blocking, time::timeout};
@@ -61,12 +61,14 @@ struct Shared {
     written: watch::Sender<u64>,
     status: Mutex<HistoryStatus>,
     /// Tells what the agents do.
-    agents: OnceLock<Box<dyn Fn() -> Vec<Agent> + Send + Sync>>,
+    agents: OnceLock<Box<TellAgents>>,
     recent: Recent,
     latest: Mutex<Option<Arc<Vitals>>>,
     /// One reader: a question takes milliseconds.
     reader: Mutex<Option<(u64, Reader)>>,
 }
+
+type TellAgents = dyn Fn() -> Vec<(Agent, Env)> + Send + Sync;
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -126,8 +128,8 @@ impl History {
 
     /// Has the records compared with what `agents` tells: now, after notes were dropped, and after
     /// the database was begun anew. To be called once the node has found its agents again; what is
-    /// open then and is no agent's was lost.
-    pub fn settle_with(&self, agents: impl Fn() -> Vec<Agent> + Send + Sync + 'static) {
+    /// open then and is no agent's was lost. Their environments are not noted.
+    pub fn settle_with(&self, agents: impl Fn() -> Vec<(Agent, Env)> + Send + Sync + 'static) {
         // A second one would tell the same.
         let _ = self.shared.agents.set(Box::new(agents));
         self.journal.doubt();
@@ -276,7 +278,7 @@ impl Shared {
         });
     }
 
-    fn agents(&self) -> Option<Vec<Agent>> {
+    fn agents(&self) -> Option<Vec<(Agent, Env)>> {
         self.agents.get().map(|agents| agents())
     }
 

@@ -98,12 +98,13 @@ impl Writer {
             return Err(HistoryError::Corrupt("it could not be read".to_owned()));
         }
         due.settle |= due.work.is_doubted || due.work.dropped.is_some();
-        self.write(connection, due)?;
+        let mut has_written = self.write(connection, due)?;
         self.shared.written(due.work.noted);
         let is_closed = due.work.is_closed;
         due.work = Work::default();
         if self.store.is_due(now()) {
             self.store.flush(connection, now())?;
+            has_written = true;
             for _ in 0..PRUNES {
                 let is_enough = !self.store.believes_clock()
                     || !lives::prune(connection, self.retention, now())?;
@@ -112,11 +113,15 @@ impl Writer {
                 }
             }
         }
-        self.well();
+        if has_written {
+            self.well();
+        }
         Ok(if is_closed { Next::End } else { Next::More })
     }
 
-    fn write(&self, connection: &mut Connection, due: &mut Due) -> Result<(), HistoryError> {
+    /// Says whether there was anything to write.
+    fn write(&self, connection: &mut Connection, due: &mut Due) -> Result<bool, HistoryError> {
+        let mut has_written = false;
         let work = &due.work;
         if !work.notes.is_empty() || work.dropped.is_some() {
             let transaction = connection.transaction()?;
@@ -130,14 +135,16 @@ impl Writer {
             // What follows may fail, and must not have this written twice.
             due.work.notes.clear();
             due.work.dropped = None;
+            has_written = true;
         }
         if let Some(agents) = self.shared.agents().filter(|_| due.settle) {
             let transaction = connection.transaction()?;
             lives::settle(&transaction, &agents, now())?;
             transaction.commit()?;
             due.settle = false;
+            has_written = true;
         }
-        Ok(())
+        Ok(has_written)
     }
 
     /// Deals with a disk that refuses or a database that is damaged; says whether to give up, since

@@ -18,8 +18,8 @@ use std::{
 use gantline_protocol::{
     AgentId, Epoch, Timestamp,
     api::{
-        Actor, Agent, AgentPatch, AgentSource, AgentState, EventKind, ExecRequest, RestartPolicy,
-        SpawnRequest, Supervision, signal::Signal,
+        Actor, Agent, AgentPatch, AgentSource, AgentState, Env, EventKind, ExecRequest,
+        RestartPolicy, SpawnRequest, Supervision, signal::Signal,
     },
     terminal::TerminalSize,
 };
@@ -319,6 +319,15 @@ impl Agents {
             table.entries.keys().filter_map(|id| table.describe(*id)).collect();
         agents.sort_by_key(|agent| (agent.created_at, agent.agent_id));
         agents
+    }
+
+    /// The same with their environments, for what must not tell of those.
+    pub(crate) fn list_with_env(&self) -> Vec<(Agent, Env)> {
+        let table = self.table();
+        let described = table.entries.iter().filter_map(|(id, entry)| {
+            Some((table.describe(*id)?, entry.described.command.env.clone()))
+        });
+        described.collect()
     }
 
     /// The agents whose processes live, as far as is known.

@@ -30,7 +30,7 @@ async fn is_begun_anew(place: &Place, what: &str) {
     let mut listener = place.events.listen(None);
     let history = History::open(place.dir.path(), Retention::default(), place.events.clone());
     let running = agent(7, &["still", "running"]);
-    history.settle_with(move || vec![running.clone()]);
+    history.settle_with(move || plain(std::slice::from_ref(&running)));
     let (problem, set_aside) = next_change(&mut listener).await;
     assert_eq!(problem, None, "{what}");
     let set_aside = set_aside.unwrap();

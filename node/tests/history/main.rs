@@ -112,6 +112,11 @@ fn agent(number: u64, argv: &[&str]) -> Agent {
     serde_json::from_value(agent).unwrap()
 }
 
+/// These agents, without environments.
+fn plain(agents: &[Agent]) -> Vec<(Agent, Env)> {
+    agents.iter().map(|agent| (agent.clone(), Env::default())).collect()
+}
+
 fn env(pairs: Value) -> Env {
     serde_json::from_value(pairs).unwrap()
 }

@@ -133,6 +133,31 @@ async fn no_value_of_an_environment_reaches_the_disk_in_any_form() {
 }
 
 #[tokio::test]
+async fn a_history_that_was_begun_anew_learns_of_agents_without_what_their_environments_keep() {
+    let place = Place::new();
+    let secret = "canary-of-a-running-agent";
+    let history = place.open();
+    let one = (agent(1, &["serve", &format!("--key={secret}")]), env(json!({ "KEY": secret })));
+    history.settle_with(move || vec![one.clone()]);
+    live(&history, &agent(2, &["true"]), 0);
+    let begun = std::time::Instant::now();
+    let known = loop {
+        let lives = all(&history).await;
+        match lives.iter().find(|life| life.epoch.0 == 1) {
+            Some(life) => break life.clone(),
+            None => assert!(begun.elapsed() < PATIENCE, "{lives:?}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(
+        (known.argv, known.env),
+        (vec!["serve".into(), "--key=‹KEY›".into()], vec!["KEY".into()])
+    );
+    close(history).await;
+    assert!(memchr::memmem::find(&place.bytes(), secret.as_bytes()).is_none());
+}
+
+#[tokio::test]
 async fn what_is_long_is_cut_and_says_so() {
     let place = Place::new();
     let history = place.open();
@@ -290,7 +315,7 @@ async fn what_is_old_or_too_much_is_forgotten_and_what_goes_on_is_not() {
     close(history).await;
     let epochs = async |retention, agents: Vec<Agent>| {
         let history = History::open(place.dir.path(), retention, place.events.clone());
-        history.settle_with(move || agents.clone());
+        history.settle_with(move || plain(&agents));
         // It forgets in its first step, like once a minute.
         history.journal().note(Began::of(&agent(41, &["true"]), None, None).unwrap());
         let lives = all(&history).await;
@@ -365,7 +390,7 @@ async fn a_life_that_nobody_saw_the_end_of_is_lost_and_one_that_goes_on_after_al
     let unnoted = agent(4, &["d"]);
     let history = History::open(place.dir.path(), Retention::default(), place.events.clone());
     let agents = vec![found, unnoted];
-    history.settle_with(move || agents.clone());
+    history.settle_with(move || plain(&agents));
     history.journal().note(Began::of(&agent(5, &["e"]), None, None).unwrap());
     let seen = async || {
         let lives = all(&history).await;

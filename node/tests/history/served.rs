@@ -296,9 +296,9 @@ fn what_is_used_can_be_charted_and_scraped() {
     for line in [
         "# TYPE gantline_agent_memory_bytes gauge".to_owned(),
         "# UNIT gantline_agent_memory_bytes bytes".to_owned(),
-        format!("gantline_agent_up{labels} 1"),
+        format!("gantline_agent_up{labels} 1.0"),
         format!("gantline_agent_restarts_total{labels} 0"),
-        "gantline_history_writable 1".to_owned(),
+        "gantline_history_writable 1.0".to_owned(),
     ] {
         assert!(text.contains(&line), "{line} is missing in:\n{text}");
     }

@@ -86,7 +86,8 @@ impl Collector for Scrape {
         let vitals = self.history.latest();
         if let Some(vitals) = &vitals {
             let machine = &vitals.machine;
-            let ratio = Some(&Unit::Ratios);
+            let ratio = ratio();
+            let ratio = Some(&ratio);
             let help = "Processor time that the machine uses; 1 is one core.";
             out.one("machine_cpu_usage", help, ratio, &[], machine.cpu_percent / 100.0)?;
             out.one("machine_cpu_cores", "Processor cores.", None, &[], machine.cores)?;
@@ -160,12 +161,13 @@ impl Scrape {
 
     fn used(&self, out: &mut Out<'_, '_>, used: &BTreeMap<AgentId, &AgentVitals>) -> fmt::Result {
         type Read = fn(&AgentVitals) -> f64;
+        let ratio = ratio();
         #[expect(clippy::cast_precision_loss, reason = "Prometheus has floats only")]
         let all: [(&str, &str, Option<&Unit>, Read); 5] = [
             (
                 "agent_cpu_usage",
                 "Processor time that an agent uses with all that it started; 1 is one core.",
-                Some(&Unit::Ratios),
+                Some(&ratio),
                 |agent| agent.cpu_percent / 100.0,
             ),
             ("agent_memory", "Resident memory of its processes.", Some(&Unit::Bytes), |agent| {
@@ -197,6 +199,11 @@ impl Scrape {
     }
 }
 
+/// Shares: 1 is all of one.
+fn ratio() -> Unit {
+    Unit::Other("ratio".to_owned())
+}
+
 struct Out<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 
 impl Out<'_, '_> {
@@ -217,7 +224,14 @@ impl Out<'_, '_> {
         labels: &[(&str, &str)],
         value: impl Into<Number>,
     ) -> fmt::Result {
-        gauge(&mut self.family(name, help, unit)?, labels, value)
+        let mut family = self.family(name, help, unit)?;
+        match labels {
+            [] => {
+                let Number(value) = value.into();
+                ConstGauge::new(value).encode(family)
+            }
+            labels => gauge(&mut family, labels, value),
+        }
     }
 }
 
@@ -279,7 +293,7 @@ impl Told {
     }
 }
 
-/// Labels with whatever values: the library writes those as they are.
+/// Labels with whatever values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Labels<'a>(&'a [(&'a str, &'a str)]);
 
@@ -290,14 +304,8 @@ impl EncodeLabelSet for Labels<'_> {
             let mut key = label.encode_label_key()?;
             key.write_str(name)?;
             let mut written = key.encode_label_value()?;
-            for letter in value.chars() {
-                match letter {
-                    '\\' => written.write_str("\\\\")?,
-                    '"' => written.write_str("\\\"")?,
-                    '\n' => written.write_str("\\n")?,
-                    letter => written.write_char(letter)?,
-                }
-            }
+            // It escapes what it is given.
+            written.write_str(value)?;
             written.finish()?;
         }
         Ok(())
