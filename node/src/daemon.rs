@@ -25,10 +25,10 @@ use crate::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     gateway::Gateway,
-    history::{self, History},
+    history::History,
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
-    supervisor::Agents,
+    supervisor::{Agents, Settings},
     uplink::{Identity, Tokens, Uplinks},
     vitals::Monitor,
 };
@@ -103,13 +103,15 @@ impl Node {
             let shims = Shims { program: shim, log_dir, run_dir };
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
-                let agents = Agents::new(shims, events.clone());
+                let settings = Settings::default();
+                let agents = Agents::kept_in(Some(files.clone()), shims, events.clone(), settings);
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
                 Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
             .await?
         };
         let history = History::open(home.state_dir(), config.history, events.clone());
+        agents.note_in(history.journal().clone());
         agents.find_again().await;
         history.settle_with({
             let agents = agents.clone();
@@ -154,7 +156,6 @@ impl Node {
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
-        listeners.spawn(noted(&history, &events, &agents, &closing));
         listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
@@ -213,6 +214,7 @@ impl Node {
         self.door.close();
         self.sessions.go_away();
         self.agents.leave();
+        self.agents.is_kept().await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {
@@ -239,26 +241,6 @@ impl Drop for Node {
         self.closing.cancel();
         self.sessions.close();
         self.history.end();
-    }
-}
-
-/// Notes what the events tell of agents, until the node stops.
-fn noted(
-    history: &History,
-    events: &Events,
-    agents: &Agents,
-    closing: &CancellationToken,
-) -> impl Future<Output = ()> + Send + 'static {
-    let (found, listed) = (agents.clone(), agents.clone());
-    let find = move |id| found.find(id).ok();
-    let follow =
-        history::follow(history.journal().clone(), events.clone(), find, move || listed.list());
-    let closing = closing.clone();
-    async move {
-        tokio::select! {
-            () = closing.cancelled() => {}
-            () = follow => {}
-        }
     }
 }
 

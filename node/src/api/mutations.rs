@@ -6,8 +6,9 @@ use std::fmt;
 use gantline_protocol::{
     AgentId, DeviceId, InvitationId, MachineId, Name, Role,
     api::{
-        AddMachineRequest, AddedMachine, Agent, Command, ExecRequest, InvitationRequest,
-        MachineSummary, MintedCode, MintedInvitation, Problem, ProblemCode, Signal, SpawnRequest,
+        AddMachineRequest, AddedMachine, Agent, AgentPatch, Command, ExecRequest,
+        InvitationRequest, MachineSummary, MintedCode, MintedInvitation, Problem, ProblemCode,
+        Signal, SpawnRequest,
     },
 };
 
@@ -29,8 +30,14 @@ pub enum Act<'a> {
     Exec(&'a ExecRequest),
     /// Send a signal to an agent.
     Signal(AgentId, Signal),
+    /// Start an agent.
+    Start(AgentId),
     /// Stop an agent.
     Stop(AgentId),
+    /// Stop an agent and start it anew.
+    Restart(AgentId),
+    /// Change what an agent is.
+    Edit(AgentId, &'a AgentPatch),
     /// Remove an agent that has ended.
     Remove(AgentId),
     /// Remove a device.
@@ -63,13 +70,22 @@ impl Mutations {
         Self { agents, devices }
     }
 
+    /// The agents, for whoever wants something of them.
+    fn agents_for(&self, who: &Principal) -> Agents {
+        let named = |id| {
+            let devices = self.devices.list();
+            devices.into_iter().find(|device| device.device_id == id).map(|device| device.name)
+        };
+        self.agents.by(who.actor(named))
+    }
+
     /// Starts an agent.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
     pub async fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
         admit(who, &Act::Spawn(&request))?;
-        Ok(self.agents.spawn(request).await?)
+        Ok(self.agents_for(who).spawn(request).await?)
     }
 
     /// Runs a command without a terminal.
@@ -78,7 +94,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub async fn exec(&self, who: &Principal, request: ExecRequest) -> Result<Exec, Refused> {
         admit(who, &Act::Exec(&request))?;
-        Ok(self.agents.exec(request).await?)
+        Ok(self.agents_for(who).exec(request).await?)
     }
 
     /// Sends a signal to an agent's process group.
@@ -87,16 +103,56 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub fn signal(&self, who: &Principal, id: AgentId, signal: Signal) -> Result<Agent, Refused> {
         admit(who, &Act::Signal(id, signal))?;
-        Ok(self.agents.signal(id, signal)?)
+        Ok(self.agents_for(who).signal(id, signal)?)
     }
 
-    /// Tells an agent to end; it is ended if it does not. Returns at once.
+    /// Has an agent run.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
-    pub fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+    pub async fn start(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Start(id))?;
+        let agent = self.agents_for(who).start(id).await?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Tells an agent to end; it is ended if it does not. Returns once that outlives the node.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
         admit(who, &Act::Stop(id))?;
-        Ok(self.agents.stop(id)?)
+        let agent = self.agents_for(who).stop(id)?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Has another process take the place of an agent's.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn restart(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Restart(id))?;
+        let agent = self.agents_for(who).restart(id).await?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Changes what an agent is.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn edit(
+        &self,
+        who: &Principal,
+        id: AgentId,
+        patch: AgentPatch,
+    ) -> Result<Agent, Refused> {
+        admit(who, &Act::Edit(id, &patch))?;
+        let agent = self.agents_for(who).edit(id, patch)?;
+        self.agents.is_kept().await;
+        Ok(agent)
     }
 
     /// Removes an agent that has ended, and its log.
@@ -105,7 +161,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub fn remove(&self, who: &Principal, id: AgentId) -> Result<(), Refused> {
         admit(who, &Act::Remove(id))?;
-        Ok(self.agents.remove(id)?)
+        Ok(self.agents_for(who).remove(id)?)
     }
 
     /// Removes a device and ends its sessions.
@@ -212,7 +268,10 @@ impl fmt::Display for Act<'_> {
             }
             Self::Exec(ExecRequest { command, .. }) => write!(f, "exec {}", Program(command)),
             Self::Signal(id, signal) => write!(f, "send {signal:?} to {id}"),
+            Self::Start(id) => write!(f, "start {id}"),
             Self::Stop(id) => write!(f, "stop {id}"),
+            Self::Restart(id) => write!(f, "restart {id}"),
+            Self::Edit(id, patch) => write!(f, "change {} of {id}", patch.members().join(", ")),
             Self::Remove(id) => write!(f, "remove {id}"),
             Self::RevokeDevice(id) => write!(f, "revoke the device {id}"),
             Self::MintCode(role) => write!(f, "mint a code for {role:?}"),
@@ -243,11 +302,19 @@ impl From<AgentsError> for Refused {
         match error {
             AgentsError::NotFound(_) => Self::not_found(detail),
             AgentsError::Ended(_)
+            | AgentsError::AlreadyRuns(_)
+            | AgentsError::AlreadyStarts(..)
+            | AgentsError::NeverStarted(..)
+            | AgentsError::RunsOnce(_)
             | AgentsError::StillRunning(_)
+            | AgentsError::IsAwaited(..)
+            | AgentsError::NotKept(..)
             | AgentsError::NoTerminal(_)
             | AgentsError::Host(HostError::Spawn(_)) => Self::conflict(detail),
-            AgentsError::Command(_) => Self::invalid(detail),
+            AgentsError::Command(_) | AgentsError::Dependency(_) => Self::invalid(detail),
             AgentsError::Full
+            | AgentsError::TooMany
+            | AgentsError::TooLong
             | AgentsError::Stopping
             | AgentsError::Away(..)
             | AgentsError::Host(

@@ -91,6 +91,25 @@ pub struct AgentPatch {
     pub limits: Option<Option<ResourceLimits>>,
 }
 
+impl AgentPatch {
+    /// The members that are said, as the API names them.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        let members = [
+            ("name", self.name.is_some()),
+            ("cwd", self.cwd.is_some()),
+            ("env", self.env.is_some()),
+            ("restart", self.restart.is_some()),
+            ("successCodes", self.success_codes.is_some()),
+            ("stop", self.stop.is_some()),
+            ("probe", self.probe.is_some()),
+            ("dependsOn", self.depends_on.is_some()),
+            ("limits", self.limits.is_some()),
+        ];
+        members.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| name).collect()
+    }
+}
+
 /// Tells `null` from nothing.
 fn said<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
@@ -234,8 +253,8 @@ pub struct Agent {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Desired {
-    /// Its process is to live; after the machine was started anew too, unless it had ended before
-    /// and its policy has it end.
+    /// Its process is to live. After the machine was started anew its policy decides, as if the
+    /// process had failed at that moment.
     Running,
     /// Its process is not to live.
     #[default]

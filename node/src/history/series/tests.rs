@@ -81,20 +81,21 @@ fn used(percent: f64) -> AgentVitals {
 #[test]
 fn a_peak_of_one_moment_is_still_seen_a_month_later() {
     let mut bench = Bench::new();
-    for number in 0..31 * 24 * 4 {
-        let percent = if number == 30 { 180.0 } else { 10.0 };
+    // A look each quarter of an hour.
+    for number in 0..31 * 96 {
+        let percent = if number == 3 * 96 { 180.0 } else { 10.0 };
         bench.look(BEGIN + number * 15 * MINUTE, used(percent));
     }
     let now = BEGIN + 31 * DAY;
-    let peak = BEGIN + 30 * 15 * MINUTE;
+    let peak = BEGIN + 3 * DAY;
     for step in [15 * MINUTE, 60 * MINUTE, DAY] {
-        let points = bench.chart(now - 31 * DAY, now, step);
+        let points = bench.chart(now - 29 * DAY, now, step);
         let most = points.iter().find(|point| (point.at..point.at + step).contains(&peak)).unwrap();
         assert_eq!(most.most[0], 1800, "of {step}");
         assert!(most.mean[0] >= 100 && (step < DAY || most.mean[0] < 200), "{most:?}");
         // Nothing is missing and nothing is there twice.
         let times: Vec<_> = points.iter().map(|point| point.at).collect();
-        let expected = 31 * DAY / step;
+        let expected = 29 * DAY / step;
         let length = times.len() as u64;
         assert!((expected..=expected + 1).contains(&length), "{length} of {expected}");
         assert!(times.windows(2).all(|pair| pair[0] + step == pair[1]));
@@ -143,7 +144,7 @@ fn a_clock_that_jumps_neither_stops_the_charts_nor_empties_them() {
     minutes(&mut bench, BEGIN + 180 * MINUTE, 60, 70.0);
     let points = bench.chart(BEGIN, BEGIN + 240 * MINUTE, 15 * MINUTE);
     assert!(points.last().unwrap().mean[0] == 700, "{points:?}");
-    assert!(points.len() >= 10, "a minute must not cost more than a few blocks: {points:?}");
+    assert!(points.len() >= 15, "a minute of a wrong clock must not cost a month: {points:?}");
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn a_month_of_a_hundred_busy_agents_stays_below_200_megabytes() {
     };
     let (mut read, mut memory) = (0, 300 << 20);
     // Every number changes with every look; and they come a bit late, as they do.
-    for number in 0..2 * 24 * 60 * 4 {
+    for number in 0..24 * 60 * 4 {
         read += roll(1 << 20);
         memory = (memory + roll(1 << 22)).saturating_sub(1 << 21).max(1 << 26);
         let agent = AgentVitals {
