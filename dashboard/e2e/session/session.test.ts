@@ -164,10 +164,10 @@ describe("a paired browser", () => {
     expect((await way.fetch(request("/v1/machine"))).status).toBe(200);
   });
 
-  test("a hundred requests at once are all answered", async () => {
+  test("three hundred requests at once are all answered", async () => {
     const answers = await Promise.all(
       Array.from({ length: 300 }, async () => (await way.fetch(request("/v1/machine"))).json()),
-    ).catch((error: unknown) => error);
+    );
     // 128 fit in a session and 256 may wait.
     expect(answers).toHaveLength(300);
   });
