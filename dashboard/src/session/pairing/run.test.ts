@@ -2,20 +2,31 @@
 // A pairing with whoever sits in between: nothing that he says pairs, throws unheard, or spends more
 // of a code than a person has allowed.
 
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { machineIdOf, parseMachineId, staticKey, systemRandom } from "../identity/keys.ts";
+import {
+  machineIdBytes,
+  machineIdOf,
+  parseMachineId,
+  staticKey,
+  systemRandom,
+} from "../identity/keys.ts";
 import { parseName } from "../identity/name.ts";
 import { pair } from "../io/pair.ts";
 import type { Socket } from "../io/pipe.ts";
+import { Handshake, XX_PSK0 } from "../noise/handshake.ts";
 import { VirtualClock } from "../testing/clock.ts";
 import { hex, script, vectorFile } from "../testing/vectors.ts";
-import type { Bytes } from "../wire/bytes.ts";
+import { type Bytes, concat, utf8 } from "../wire/bytes.ts";
+import { lv } from "../wire/lv.ts";
 import { AskForNewCode, CodeAttempts, parseCode } from "./code.ts";
 import { parseLink, revealLink } from "./link.ts";
 import { type Paired, PairingError, PairingRun } from "./run.ts";
 
 const name = parseName("a browser");
+const EMPTY = new Uint8Array(0);
 
 interface Vector {
   code: string;
@@ -105,6 +116,43 @@ describe("somebody in between", () => {
     const other = machineIdOf(staticKey(systemRandom(32)).public);
     // The code is bound to the machine: the node's proof does not open.
     expect(() => play(run(other), fromNode)).toThrow(PairingError);
+  });
+
+  test("who knows the link and has another key is still not the machine", () => {
+    const [machine, impostor] = [1, 2].map(() => staticKey(systemRandom(32)));
+    if (machine === undefined || impostor === undefined) throw new Error("no keys");
+    const link = {
+      machine: machineIdOf(machine.public),
+      token: systemRandom(32),
+      relay: { host: parseLinkHost("relay.example"), port: 443 },
+    };
+    for (const node of [machine, impostor]) {
+      const device = PairingRun.byLink(link, staticKey(systemRandom(32)), name, systemRandom);
+      const nonce = systemRandom(16);
+      const sid = concat(device.opening.subarray(2), nonce);
+      const mid = machineIdBytes(link.machine);
+      const handshake = new Handshake({
+        pattern: XX_PSK0,
+        role: "responder",
+        prologue: lv(utf8("gantline/pair-noise/1"), Uint8Array.of(3), mid, sid, EMPTY, EMPTY),
+        staticKey: node,
+        psk: hkdf(sha256, link.token, sid, concat(utf8("gantline/pair-link/1"), mid), 32),
+        random: systemRandom,
+      });
+      device.receive(Uint8Array.of(0));
+      handshake.read(device.receive(nonce).send);
+      const named = new Uint8Array(64);
+      named.set(utf8("closet server"));
+      const p6 = handshake.write(named);
+      device.receive(Uint8Array.of(0));
+      if (node === machine) expect(device.receive(p6).send).toHaveLength(128);
+      else {
+        expect(() => device.receive(p6)).toThrow(
+          expect.objectContaining({ kind: "foreign-machine" }),
+        );
+        expect(device.needs).toBe(0);
+      }
+    }
   });
 
   test.each([
