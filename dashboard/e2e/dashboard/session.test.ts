@@ -88,10 +88,13 @@ describe("a terminal", () => {
     await shows(page, agent, "ready>");
     await shows(other, agent, "ready>");
     await type(page, agent, "seq 30 33\n");
-    await type(other, agent, "");
     await shows(other, agent, /^33\nready>/m);
-    expect(await screenOf(other, agent)).toBe(await screenOf(page, agent));
+    const there = await screenOf(other, agent);
     await other.close();
+    // A page draws while it is looked at.
+    await page.bringToFront();
+    await shows(page, agent, /^33\nready>/m);
+    expect(await screenOf(page, agent)).toBe(there);
 
     await page.reload();
     await shows(page, agent, /^33\nready>/m);
@@ -142,6 +145,48 @@ describe("a terminal", () => {
     await shows(page, agent, "the last line");
     await page.getByText("Exited with code 7").waitFor();
   });
+
+  test("of an agent that is started again shows its new life", async () => {
+    const agent = await spawn("again", "sh", "-c", "echo begun; read line; exit 4");
+    await page.goto(terminal(agent));
+    await shows(page, agent, "begun");
+    await type(page, agent, "x\n");
+    await page.getByText("Exited with code 4").waitFor();
+    await page.getByRole("button", { name: "Start again" }).click();
+    await page.getByText("Exited with code 4").waitFor({ state: "detached" });
+    await shows(page, agent, /^begun\s*$/);
+    await type(page, agent, "y\n");
+    await page.getByText("Exited with code 4").waitFor();
+  });
+});
+
+describe("an agent", () => {
+  test("is renamed while it runs, and every page learns it", async () => {
+    await shell("old-name");
+    const other = await me.open(`${home()}/fleet`);
+    await other.getByRole("link", { name: "old-name" }).waitFor();
+    await page.goto(`${home()}/fleet`);
+    await page.getByRole("button", { name: "Acts for old-name" }).click();
+    await page.getByRole("menuitem", { name: "Name and settings" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("new-name");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("link", { name: "new-name" }).waitFor();
+    await other.bringToFront();
+    await other.getByRole("link", { name: "new-name" }).waitFor();
+    await other.close();
+  });
+
+  test("is stopped from the fleet", async () => {
+    await shell("to-stop");
+    await page.goto(`${home()}/fleet?q=to-stop`);
+    await page.getByRole("button", { name: "Acts for to-stop" }).click();
+    await page.getByRole("menuitem", { name: "Stop", exact: true }).click();
+    await page
+      .getByRole("listitem")
+      .filter({ hasText: "to-stop" })
+      .getByText(/By|Exited/)
+      .waitFor();
+  });
 });
 
 describe("what strangers write", () => {
@@ -172,7 +217,7 @@ describe("what strangers write", () => {
     const other = await me.open(terminal(agent));
     await shows(page, agent, /62;22c/);
     await shows(other, agent, /62;22c/);
-    expect((await screenOf(page, agent)).match(/62;22c/g)).toHaveLength(1);
+    expect((await screenOf(other, agent)).match(/62;22c/g)).toHaveLength(1);
     await other.close();
   });
 });
