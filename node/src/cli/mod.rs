@@ -4,6 +4,7 @@
 mod add;
 mod agent;
 mod attach;
+mod care;
 mod device;
 mod events;
 mod exec;
@@ -20,9 +21,14 @@ mod out;
 mod pair;
 mod ps;
 mod reach;
+mod restart;
 mod rm;
+mod set;
+mod show;
 mod spawn;
+mod start;
 mod status;
+mod stop;
 mod text;
 mod top;
 mod up;
@@ -82,6 +88,11 @@ enum Verb {
     Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
+    Show(show::Args),
+    Set(set::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Restart(restart::Args),
     Kill(kill::Args),
     Rm(rm::Args),
     Exec(exec::Args),
@@ -148,6 +159,11 @@ impl Verb {
             Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
+            Self::Show(args) => show::run(args, context).await,
+            Self::Set(args) => set::run(args, context).await,
+            Self::Start(args) => start::run(args, context).await,
+            Self::Stop(args) => stop::run(args, context).await,
+            Self::Restart(args) => restart::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
