@@ -44,7 +44,7 @@ run: ## a relay and a node for this machine, paired with your command line; PORT
 dashboard: tools-dashboard ## the web app, into dashboard/dist, which both programs embed
 	cd dashboard && npm run --silent build
 
-test: tools-test test-dashboard ## every test, with load and fault counts shortened
+test: tools-test dashboard test-dashboard ## every test, with load and fault counts shortened
 	@scripts/can-make-networks || true
 	cargo nextest run --workspace
 	cargo test --workspace --doc

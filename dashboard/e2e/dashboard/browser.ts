@@ -20,7 +20,6 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  ...(process.env["GANTLINE_DIST"] ? ["--disable-features=LocalNetworkAccessChecks"] : []),
 ];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Outside of the clone; CI keeps them. */
@@ -54,11 +53,6 @@ export class Person {
   static async come(browser: Browser, options = DESKTOP): Promise<Person> {
     const context = await browser.newContext({ colorScheme: "dark", ...options });
     context.setDefaultTimeout(30_000);
-    if (process.env["GANTLINE_DIST"])
-      (await import("/tmp/scratch-ui/intercept.mjs" as string)).intercept(
-        context,
-        process.env["GANTLINE_DIST"],
-      );
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     return new Person(context);
   }

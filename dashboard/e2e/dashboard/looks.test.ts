@@ -63,6 +63,10 @@ describe.each([
       await page.getByRole("menuitem", { name: "Send signal" }).click();
       await look("signal");
       await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "Acts for shell" }).click();
+      await page.getByRole("menuitem", { name: "Name and settings" }).click();
+      await look("agent-settings");
+      await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "New agent" }).click();
       await look("spawn");
       await page.keyboard.press("Escape");

@@ -88,10 +88,13 @@ describe("a terminal", () => {
     await shows(page, agent, "ready>");
     await shows(other, agent, "ready>");
     await type(page, agent, "seq 30 33\n");
-    await type(other, agent, "");
     await shows(other, agent, /^33\nready>/m);
-    expect(await screenOf(other, agent)).toBe(await screenOf(page, agent));
+    const there = await screenOf(other, agent);
     await other.close();
+    // A page draws while it is looked at.
+    await page.bringToFront();
+    await shows(page, agent, /^33\nready>/m);
+    expect(await screenOf(page, agent)).toBe(there);
 
     await page.reload();
     await shows(page, agent, /^33\nready>/m);
@@ -142,6 +145,48 @@ describe("a terminal", () => {
     await shows(page, agent, "the last line");
     await page.getByText("Exited with code 7").waitFor();
   });
+
+  test("of an agent that is started again shows its new life", async () => {
+    const agent = await spawn("again", "sh", "-c", "echo begun; read line; exit 4");
+    await page.goto(terminal(agent));
+    await shows(page, agent, "begun");
+    await type(page, agent, "x\n");
+    await page.getByText("Exited with code 4").waitFor();
+    await page.getByRole("button", { name: "Start again" }).click();
+    await page.getByText("Exited with code 4").waitFor({ state: "detached" });
+    await shows(page, agent, /^begun\s*$/);
+    await type(page, agent, "y\n");
+    await page.getByText("Exited with code 4").waitFor();
+  });
+});
+
+describe("an agent", () => {
+  test("is renamed while it runs, and every page learns it", async () => {
+    await shell("old-name");
+    const other = await me.open(`${home()}/fleet`);
+    await other.getByRole("link", { name: "old-name" }).waitFor();
+    await page.goto(`${home()}/fleet`);
+    await page.getByRole("button", { name: "Acts for old-name" }).click();
+    await page.getByRole("menuitem", { name: "Name and settings" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("new-name");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("link", { name: "new-name" }).waitFor();
+    await other.bringToFront();
+    await other.getByRole("link", { name: "new-name" }).waitFor();
+    await other.close();
+  });
+
+  test("is stopped from the fleet", async () => {
+    await shell("to-stop");
+    await page.goto(`${home()}/fleet?q=to-stop`);
+    await page.getByRole("button", { name: "Acts for to-stop" }).click();
+    await page.getByRole("menuitem", { name: "Stop", exact: true }).click();
+    await page
+      .getByRole("listitem")
+      .filter({ hasText: "to-stop" })
+      .getByText(/By|Exited/)
+      .waitFor();
+  });
 });
 
 describe("what strangers write", () => {
@@ -158,6 +203,9 @@ describe("what strangers write", () => {
     );
     await page.goto(`${home()}/fleet`);
     await page.getByText("<b>bold</b>").first().waitFor();
+    const fleet = await page.locator("main").innerText();
+    expect(fleet).toContain("onerror=alert(1)>\ufffdgpj.exe");
+    expect(fleet).not.toContain("\u202e");
     await page.goto(terminal(agent));
     await page.getByText(title).waitFor();
     expect(await page.locator("main img, main b, main script").count()).toBe(0);
@@ -166,13 +214,23 @@ describe("what strangers write", () => {
   });
 
   test("may ask the terminal what it is: only the node answers, and once", async () => {
-    const ask = "printf '\\033[c\\033[6n\\033[>c\\033]10;?\\007'; cat -v";
-    const agent = await spawn("asks", "sh", "-c", `stty raw -echo; ${ask}`);
-    await page.goto(terminal(agent));
+    const ask = "printf '\\033[c\\033[6n\\033[>c\\033[5n'";
+    const script = `stty -icanon -echo; echo waits; head -c 1; ${ask}; echo; cat -v`;
+    const agent = await spawn("asks", "sh", "-c", script);
     const other = await me.open(terminal(agent));
+    await shows(other, agent, "waits");
+    await page.bringToFront();
+    await page.goto(terminal(agent));
+    await shows(page, agent, "waits");
+    await type(page, agent, "x");
     await shows(page, agent, /62;22c/);
-    await shows(other, agent, /62;22c/);
-    expect((await screenOf(page, agent)).match(/62;22c/g)).toHaveLength(1);
+    // Whatever else was going to be said would be there once this is.
+    await type(page, agent, "end");
+    await shows(page, agent, "end");
+    const answers = (await screenOf(page, agent)).split("\n").slice(2).join("");
+    expect(answers.replace(/\d+;\d+R/, "row;colR")).toBe(
+      "^[[?62;22c^[[row;colR^[[>0;277;0c^[[0nend",
+    );
     await other.close();
   });
 });

@@ -1,6 +1,23 @@
 // Made from docs/openapi.json by `npm run api`; not to be edited.
 
 export interface paths {
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this machine and its agents do and use, for Prometheus, as it was measured last. */
+        get: operations["read_exposition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents": {
         parameters: {
             query?: never;
@@ -11,7 +28,7 @@ export interface paths {
         /** The agents, those that have ended included. */
         get: operations["list_agents"];
         put?: never;
-        /** Starts an agent. */
+        /** Defines an agent and has it run. Answers once its process runs; if it waits for others, at once. */
         post: operations["spawn_agent"];
         delete?: never;
         options?: never;
@@ -30,8 +47,33 @@ export interface paths {
         get: operations["find_agent"];
         put?: never;
         post?: never;
-        /** Removes an agent that has ended, and its log. */
+        /** Removes an agent that does not run, and its log. */
         delete: operations["remove_agent"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes what an agent is, also while it runs: a merge patch (RFC 7396). What is left out stays,
+         *     `null` takes away. Name, restart policy, success codes, stop plan, probe and dependencies count
+         *     at once, the others from the next start on.
+         */
+        patch: operations["edit_agent"];
+        trace?: never;
+    };
+    "/v1/agents/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What an agent used: for a day as it was measured, every 2 or 15 seconds, and for 30 days by the
+         *     minute. Of an agent that was removed, too.
+         */
+        get: operations["chart_agent"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -50,12 +92,33 @@ export interface paths {
          *     the body. If what was asked for is no longer kept from the beginning, `gantline-gap: FROM-TO`
          *     says so (`TO` not included), and the body begins at `TO`. Nothing is ever left out inside a
          *     body: if a reader is so slow that the bytes it needs next are gone, the body breaks off. It
-         *     then asks again from where it is, and learns of the gap. With `follow` the body ends when the
-         *     agent does.
+         *     then asks again from where it is, and learns of the gap. With `follow` the body ends when that
+         *     life does. Of the lives before the present one the last four are kept, if they take no more room
+         *     together than one may.
          */
         get: operations["read_output"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stops an agent by its stop plan, if it runs, and starts it anew. Answers at once if it has to end
+         *     first, else as `start` does; the events tell how it goes.
+         */
+        post: operations["restart_agent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -79,6 +142,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/agents/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has an agent run, with what went wrong before forgotten. Answers once its process runs or can't
+         *     be started, or once it is known what it waits for: `state` and `reason` tell. An agent that is
+         *     being stopped is started when it has ended.
+         */
+        post: operations["start_agent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents/{id}/stop": {
         parameters: {
             query?: never;
@@ -89,8 +173,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stops an agent: TERM, and after 10 seconds KILL to whatever is left of it. Answers at once; the
-         *     events tell when it has ended.
+         * Stops an agent by its stop plan: its signal, and after its grace KILL to whatever is left of the
+         *     whole tree. It is not started again by itself. Answers at once; the events tell when it has ended.
          */
         post: operations["stop_agent"];
         delete?: never;
@@ -196,6 +280,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lives of agents, those that were noted last first. Agents that were removed are among them. */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/history/{agentId}/{epoch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One life, with all that changed in it. */
+        get: operations["find_life"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/invitations": {
         parameters: {
             query?: never;
@@ -240,6 +358,23 @@ export interface paths {
         };
         /** The machine that answers. */
         get: operations["machine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/machine/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the machine used, likewise. */
+        get: operations["chart_machine"];
         put?: never;
         post?: never;
         delete?: never;
@@ -439,6 +574,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Who did something. */
+        Actor: components["schemas"]["Who"] & {
+            /** @description The way they came, if they came by one. */
+            path?: components["schemas"]["Way"];
+        };
         /** @description A machine that was just paired. */
         AddedMachine: {
             /** @description The machine, as it will be listed. */
@@ -512,6 +652,58 @@ export interface components {
         /** @description Names an agent on its machine. */
         AgentId: string;
         /**
+         * @description Changes what an agent is, also while it runs: `PATCH /v1/agents/{id}`, a merge patch (RFC 7396).
+         *     What is left out stays, `null` takes away. Name, restart policy, success codes, stop plan, probe
+         *     and dependencies count at once, the others from the next start on.
+         */
+        AgentPatch: {
+            /**
+             * @description Where it runs.
+             * @default null
+             */
+            cwd?: components["schemas"]["Cwd"];
+            /**
+             * @description What must be true of other agents before it is started.
+             * @default null
+             */
+            dependsOn?: components["schemas"]["Dependencies"];
+            /**
+             * @description All that is added to the node's environment: it replaces what was there.
+             * @default null
+             */
+            env?: components["schemas"]["Env"];
+            /**
+             * @description What it may use.
+             * @default null
+             */
+            limits?: components["schemas"]["ResourceLimits"];
+            /**
+             * @description What people call it.
+             * @default null
+             */
+            name?: components["schemas"]["Name"];
+            /**
+             * @description What tells whether it is well.
+             * @default null
+             */
+            probe?: components["schemas"]["Probe"];
+            /**
+             * @description When it is started again.
+             * @default null
+             */
+            restart?: components["schemas"]["RestartPolicy"];
+            /**
+             * @description How it is stopped.
+             * @default null
+             */
+            stop?: components["schemas"]["StopPlan"];
+            /**
+             * @description Exit codes that count as success.
+             * @default null
+             */
+            successCodes?: components["schemas"]["SuccessCodes"];
+        };
+        /**
          * @description What had an agent started.
          * @enum {string}
          */
@@ -558,6 +750,13 @@ export interface components {
         };
         /** @description A machine's subdomain. */
         Alias: string;
+        /** @description Whole numbers. */
+        Amounts: {
+            /** @description The greatest that was measured in each step. */
+            max: number[];
+            /** @description The mean of each step. */
+            mean: number[];
+        };
         /** @description The program and its arguments, without NUL. */
         Argv: string[];
         /**
@@ -565,6 +764,26 @@ export interface components {
          * @enum {string}
          */
         Carrier: "quic" | "websocket" | "other";
+        /** @description What changed. */
+        ChangeKind: {
+            /** @description What it did before, if that is known. */
+            from?: components["schemas"]["AgentState"];
+            /** @enum {string} */
+            kind: "state";
+            /** @description What it does since. */
+            to: components["schemas"]["AgentState"];
+        } | {
+            /** @enum {string} */
+            kind: "edited";
+            /** @description The members that were changed. */
+            members: string[];
+        } | {
+            /** @enum {string} */
+            kind: "removed";
+        } | {
+            /** @enum {string} */
+            kind: "other";
+        };
         /**
          * @description A command, as [`super::SpawnRequest`] and [`super::ExecRequest`] carry it. The operating system
          *     may still refuse one that is within these bounds.
@@ -582,6 +801,8 @@ export interface components {
              */
             shell?: boolean;
         };
+        /** @description A place in a list, from `next` of its last page. */
+        Cursor: string;
         /** @description A directory; a relative one begins at the user's home directory. At most 4096 bytes of UTF-8. */
         Cwd: string;
         /** @description What an agent waits for; no agent is named twice. */
@@ -652,6 +873,10 @@ export interface components {
             exit?: components["schemas"]["ExitStatus"];
             /** @enum {string} */
             kind: "agent-changed";
+            /** @description What people call it. */
+            name?: components["schemas"]["Name"];
+            /** @description Why it is in this state, for people. It may quote the agent: show it as text. */
+            reason?: string;
             /** @description What it is doing now. */
             state: components["schemas"]["AgentState"];
         } | {
@@ -818,6 +1043,71 @@ export interface components {
              */
             validForMs: number;
         };
+        /**
+         * @description One life of an agent's process: an entry of `GET /v1/history`. It stays when the agent is
+         *     removed, for as long as the machine keeps its history.
+         */
+        Life: {
+            /** @description The agent. */
+            agentId: components["schemas"]["AgentId"];
+            /**
+             * @description The program and its arguments: 4 KiB of them at most, so an item may be cut and items may be
+             *     missing. Values of its environment are replaced by `‹NAME›`.
+             */
+            argv: string[];
+            /** @description Whether `argv` is not all of it. */
+            argvCut?: boolean;
+            /** @description Who had it started, if that was noted. */
+            by?: components["schemas"]["Actor"];
+            /** @description Where it ran. */
+            cwd?: string;
+            /**
+             * Format: int64
+             * @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile.
+             */
+            durationMs?: number;
+            /** @description When it ended. For one that was lost, when that was noticed. */
+            endedAt?: components["schemas"]["Timestamp"];
+            /**
+             * @description What was added to its environment: names, and of references to secrets `NAME=@secret:NAME`.
+             *     Values are never kept.
+             */
+            env?: string[];
+            /** @description This life of its process. */
+            epoch: components["schemas"]["Epoch"];
+            /** @description How the process ended, if somebody saw it. */
+            exit?: components["schemas"]["ExitStatus"];
+            /** @description The last lines that it wrote, without control sequences. They are a stranger's text. */
+            lastLines?: string[];
+            /** @description What people called it. */
+            name?: components["schemas"]["Name"];
+            /** @description What this life came to, once it has ended. */
+            outcome?: components["schemas"]["Outcome"];
+            /** @description Why it is or ended so, for people. */
+            reason?: string;
+            /** @description Whether the first item of `argv` was a script for the shell. */
+            shell: boolean;
+            /** @description What had the agent started. */
+            source: components["schemas"]["AgentSource"];
+            /** @description When the process was started. */
+            startedAt: components["schemas"]["Timestamp"];
+            /** @description What the agent did last in this life. */
+            state: components["schemas"]["AgentState"];
+        };
+        /** @description Something that changed in one life. */
+        LifeChange: components["schemas"]["ChangeKind"] & {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Who had it done, if somebody had and it was noted. */
+            by?: components["schemas"]["Actor"];
+            /** @description Why, for people. */
+            reason?: string;
+        };
+        /** @description One life with all that changed in it: `GET /v1/history/{agentId}/{epoch}`. */
+        LifeRecord: components["schemas"]["Life"] & {
+            /** @description What changed, oldest first; the newest 1,000. */
+            changes: components["schemas"]["LifeChange"][];
+        };
         /** @description What is looked for in a line of output, without line breaks. At most 1024 bytes of UTF-8. */
         LineText: string;
         /**
@@ -936,6 +1226,36 @@ export interface components {
              */
             processes: number;
         };
+        /**
+         * @description What one agent or the machine used: `GET /v1/agents/{id}/metrics` and `GET /v1/machine/metrics`.
+         *     All lists are of one length: the values of one place belong to the step that begins at that place
+         *     of `at`. Steps of which nothing is known are left out.
+         */
+        Metrics: {
+            /** @description The agent; the machine if absent. */
+            agentId?: components["schemas"]["AgentId"];
+            /** @description When each step begins. */
+            at: components["schemas"]["Timestamp"][];
+            /** @description Processor time, in percent of one core. */
+            cpuPercent: components["schemas"]["Percents"];
+            /** @description Bytes read from disks a second. Absent for the machine. */
+            diskReadRate?: components["schemas"]["Amounts"];
+            /** @description Bytes written to disks a second. Absent for the machine. */
+            diskWrittenRate?: components["schemas"]["Amounts"];
+            /** @description The beginning of the time that was asked for. */
+            from: components["schemas"]["Timestamp"];
+            /** @description Memory in use, in bytes. Of an agent, what its processes share is counted for each. */
+            memory: components["schemas"]["Amounts"];
+            /** @description Processes. */
+            processes: components["schemas"]["Amounts"];
+            /**
+             * Format: int64
+             * @description What one place stands for, in milliseconds.
+             */
+            stepMs: number;
+            /** @description Its end, not included. */
+            to: components["schemas"]["Timestamp"];
+        };
         /** @description A pairing code, just minted. */
         MintedCode: {
             /** @description What to type on the device. */
@@ -966,6 +1286,67 @@ export interface components {
              *     page takes the fragment away at once, and sends the token to `POST /v1/page-token`.
              */
             url: components["schemas"]["InvitationLink"];
+        };
+        /**
+         * @description What one life of a process came to.
+         * @enum {string}
+         */
+        Outcome: "success" | "failure" | "stopped" | "lost";
+        /**
+         * @description A part of a list, in the order of the list. Without `next` it is the last one; a page may have
+         *     fewer items than were asked for, or none, and still not be the last.
+         */
+        Page_Life: {
+            /** @description The items. */
+            items: {
+                /** @description The agent. */
+                agentId: components["schemas"]["AgentId"];
+                /**
+                 * @description The program and its arguments: 4 KiB of them at most, so an item may be cut and items may be
+                 *     missing. Values of its environment are replaced by `‹NAME›`.
+                 */
+                argv: string[];
+                /** @description Whether `argv` is not all of it. */
+                argvCut?: boolean;
+                /** @description Who had it started, if that was noted. */
+                by?: components["schemas"]["Actor"];
+                /** @description Where it ran. */
+                cwd?: string;
+                /**
+                 * Format: int64
+                 * @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile.
+                 */
+                durationMs?: number;
+                /** @description When it ended. For one that was lost, when that was noticed. */
+                endedAt?: components["schemas"]["Timestamp"];
+                /**
+                 * @description What was added to its environment: names, and of references to secrets `NAME=@secret:NAME`.
+                 *     Values are never kept.
+                 */
+                env?: string[];
+                /** @description This life of its process. */
+                epoch: components["schemas"]["Epoch"];
+                /** @description How the process ended, if somebody saw it. */
+                exit?: components["schemas"]["ExitStatus"];
+                /** @description The last lines that it wrote, without control sequences. They are a stranger's text. */
+                lastLines?: string[];
+                /** @description What people called it. */
+                name?: components["schemas"]["Name"];
+                /** @description What this life came to, once it has ended. */
+                outcome?: components["schemas"]["Outcome"];
+                /** @description Why it is or ended so, for people. */
+                reason?: string;
+                /** @description Whether the first item of `argv` was a script for the shell. */
+                shell: boolean;
+                /** @description What had the agent started. */
+                source: components["schemas"]["AgentSource"];
+                /** @description When the process was started. */
+                startedAt: components["schemas"]["Timestamp"];
+                /** @description What the agent did last in this life. */
+                state: components["schemas"]["AgentState"];
+            }[];
+            /** @description Where the next page begins: the `cursor` to ask with. Absent at the end of the list. */
+            next?: components["schemas"]["Cursor"];
         };
         /**
          * @description Where a page is, and so whom it trusts for its code: `GET /v1/place`, at a node's 127.0.0.1 and
@@ -1023,6 +1404,13 @@ export interface components {
          * @enum {string}
          */
         PathKind: "loopback" | "lan" | "relay";
+        /** @description Shares, in percent. */
+        Percents: {
+            /** @description The greatest that was measured in each step. */
+            max: number[];
+            /** @description The mean of each step. */
+            mean: number[];
+        };
         /** @description A check that is made again and again while an agent's process lives. */
         Probe: components["schemas"]["ProbeCheck"] & components["schemas"]["ProbePace"];
         /** @description What is checked. */
@@ -1333,6 +1721,29 @@ export interface components {
             /** @description The whole machine. */
             machine: components["schemas"]["MachineVitals"];
         };
+        /**
+         * @description The way by which somebody came.
+         * @enum {string}
+         */
+        Way: "unix" | "loopback" | "lan" | "relay" | "session";
+        /** @description Who somebody is. */
+        Who: {
+            /** @enum {string} */
+            who: "local-user";
+        } | {
+            /** @description The device. */
+            deviceId: components["schemas"]["DeviceId"];
+            /** @description What people called it then. */
+            name?: components["schemas"]["Name"];
+            /** @enum {string} */
+            who: "device";
+        } | {
+            /** @enum {string} */
+            who: "node";
+        } | {
+            /** @enum {string} */
+            who: "other";
+        };
     };
     responses: never;
     parameters: never;
@@ -1342,6 +1753,35 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    read_exposition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenMetrics 1.0 text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: never;
@@ -1474,10 +1914,94 @@ export interface operations {
             };
         };
     };
+    edit_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentPatch"];
+            };
+        };
+        responses: {
+            /** @description The agent as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    chart_agent: {
+        parameters: {
+            query?: {
+                /** @description Its beginning; an hour before its end if left out. */
+                from?: components["schemas"]["Timestamp"];
+                /**
+                 * @description What one place of the answer stands for, in milliseconds: 1,000 at least, and so much that
+                 *     there are 2,000 places at most. A step that gives some 400 if left out.
+                 */
+                stepMs?: number;
+                /** @description Its end, not included; now if left out. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: never;
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metrics"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     read_output: {
         parameters: {
             query?: {
-                /** @description The life of the process that `from` and `to` are about; needed with either. */
+                /**
+                 * @description The life of the process whose output is wanted, of those that are kept; the present or last
+                 *     one if left out. Needed with `from` and `to`.
+                 */
                 epoch?: components["schemas"]["Epoch"];
                 /** @description Whether to go on with what the agent will write. */
                 follow?: boolean;
@@ -1524,6 +2048,41 @@ export interface operations {
             };
         };
     };
+    restart_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is told to. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     signal_agent: {
         parameters: {
             query?: never;
@@ -1544,6 +2103,41 @@ export interface operations {
         };
         responses: {
             /** @description It is sent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The agent as it is now. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1769,6 +2363,103 @@ export interface operations {
             };
         };
     };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent?: components["schemas"]["AgentId"];
+                /**
+                 * @description Where the page begins: `next` of the page before. The other parameters have to be the same
+                 *     as there.
+                 */
+                cursor?: components["schemas"]["Cursor"];
+                /** @description That ended with this code. */
+                exit?: number;
+                /** @description The most items that the page may have; 100 if left out. */
+                limit?: number;
+                /** @description Of agents of just this name. */
+                name?: string;
+                /**
+                 * @description That came to one of these, separated by commas: `success`, `failure`, `stopped`, `lost`.
+                 * @example failure,lost
+                 */
+                outcome?: string;
+                /**
+                 * @description That have all these words, or words that begin so, in name, id, arguments, reason or last
+                 *     lines. At most 1,000 bytes; no character has a meaning of its own.
+                 */
+                q?: string;
+                /** @description That ended by this signal, numbered as on the machine. */
+                signal?: number;
+                /** @description That had not ended by then. */
+                since?: components["schemas"]["Timestamp"];
+                /** @description That were started by this. */
+                source?: components["schemas"]["AgentSource"];
+                /** @description That are, or ended, in this state. */
+                state?: components["schemas"]["AgentState"];
+                /** @description That had begun by then. */
+                until?: components["schemas"]["Timestamp"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of lives. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Life"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_life: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent. */
+                agentId: components["schemas"]["AgentId"];
+                /** @description The life of its process. */
+                epoch: components["schemas"]["Epoch"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The life. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LifeRecord"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_invitations: {
         parameters: {
             query?: never;
@@ -1883,6 +2574,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Machine"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    chart_machine: {
+        parameters: {
+            query?: {
+                /** @description Its beginning; an hour before its end if left out. */
+                from?: components["schemas"]["Timestamp"];
+                /**
+                 * @description What one place of the answer stands for, in milliseconds: 1,000 at least, and so much that
+                 *     there are 2,000 places at most. A step that gives some 400 if left out.
+                 */
+                stepMs?: number;
+                /** @description Its end, not included; now if left out. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metrics"];
                 };
             };
             /** @description What went wrong. */

@@ -7,7 +7,8 @@ import { onlyPane, paths } from "../../routes";
 import { Menu, type MenuItem } from "../../ui/Menu";
 import { plain } from "../../ui/plain";
 import { attempt } from "../../ui/toasts";
-import { remove, stop } from "./acts";
+import { AgentSettings } from "./AgentSettings";
+import { remove, restart, start, stop } from "./acts";
 import { isOver, titleOf } from "./agent";
 import { SignalDialog } from "./SignalDialog";
 
@@ -18,7 +19,7 @@ interface AgentMenuProps {
 }
 
 export function AgentMenu({ machine, agent, className }: AgentMenuProps) {
-  const [open, setOpen] = useState<"signal" | null>(null);
+  const [open, setOpen] = useState<"signal" | "settings" | null>(null);
   const { machineId, role } = machine;
   const { agentId } = agent;
   const title = plain(titleOf(agent), 64);
@@ -38,14 +39,22 @@ export function AgentMenu({ machine, agent, className }: AgentMenuProps) {
       act: () => attempt(navigator.clipboard.writeText(agentId), "The id was copied."),
     },
   ];
-  const run: MenuItem[] = !may
-    ? []
-    : over
-      ? []
-      : [
-          { label: "Stop", icon: "stop", act: () => attempt(stop(machineId, agentId)) },
-          { label: "Send signal…", icon: "signal", act: () => setOpen("signal") },
-        ];
+  const settings: MenuItem = {
+    label: "Name and settings…",
+    icon: "settings",
+    act: () => setOpen("settings"),
+  };
+  const run: MenuItem[] = over
+    ? [
+        { label: "Start again", icon: "play", act: () => attempt(start(machineId, agentId)) },
+        settings,
+      ]
+    : [
+        { label: "Stop", icon: "stop", act: () => attempt(stop(machineId, agentId)) },
+        { label: "Restart", icon: "restart", act: () => attempt(restart(machineId, agentId)) },
+        { label: "Send signal…", icon: "signal", act: () => setOpen("signal") },
+        settings,
+      ];
   const end: MenuItem[] =
     may && over
       ? [
@@ -62,11 +71,14 @@ export function AgentMenu({ machine, agent, className }: AgentMenuProps) {
     <>
       <Menu
         {...(className === undefined ? {} : { className })}
-        items={[look, run, end]}
+        items={[look, may ? run : [], end]}
         label={`Acts for ${title}`}
       />
       {open === "signal" && (
         <SignalDialog agent={agent} machine={machineId} onClose={() => setOpen(null)} />
+      )}
+      {open === "settings" && (
+        <AgentSettings agent={agent} machine={machineId} onClose={() => setOpen(null)} />
       )}
     </>
   );

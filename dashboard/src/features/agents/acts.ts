@@ -10,6 +10,22 @@ export async function stop(machineId: string, id: string): Promise<void> {
   await answer(machineToAct(machineId).POST("/v1/agents/{id}/stop", at(id)));
 }
 
+export async function start(machineId: string, id: string): Promise<void> {
+  await answer(machineToAct(machineId).POST("/v1/agents/{id}/start", at(id)));
+}
+
+export async function restart(machineId: string, id: string): Promise<void> {
+  await answer(machineToAct(machineId).POST("/v1/agents/{id}/restart", at(id)));
+}
+
+export async function edit(
+  machineId: string,
+  id: string,
+  body: Schemas["AgentPatch"],
+): Promise<void> {
+  await answer(machineToAct(machineId).PATCH("/v1/agents/{id}", { ...at(id), body }));
+}
+
 export async function sendSignal(machineId: string, id: string, signal: Signal): Promise<void> {
   const body = { signal };
   await answer(machineToAct(machineId).POST("/v1/agents/{id}/signal", { ...at(id), body }));

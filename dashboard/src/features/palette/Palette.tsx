@@ -9,7 +9,7 @@ import { classes } from "../../ui/classes";
 import { Icon, type IconName } from "../../ui/Icon";
 import { plain } from "../../ui/plain";
 import { attempt } from "../../ui/toasts";
-import { stop } from "../agents/acts";
+import { start, stop } from "../agents/acts";
 import { commandOf, isOver, titleOf } from "../agents/agent";
 import { canSpawn, SpawnDialog } from "../agents/SpawnDialog";
 import { AddMachineDialog } from "../machines/AddMachineDialog";
@@ -204,7 +204,17 @@ function useEntries(
       });
     }
     for (const { view, agent } of agents) {
-      if (isOver(agent) || view.role === "observer") continue;
+      if (view.role === "observer") continue;
+      if (isOver(agent)) {
+        entries.push({
+          key: `start ${view.machineId} ${agent.agentId}`,
+          label: `Start ${plain(titleOf(agent), 64)} again`,
+          hint: plain(`${agent.agentId} · ${view.name}`, 80),
+          icon: "play",
+          act: () => attempt(start(view.machineId, agent.agentId)),
+        });
+        continue;
+      }
       entries.push({
         key: `stop ${view.machineId} ${agent.agentId}`,
         label: `Stop ${plain(titleOf(agent), 64)}`,
