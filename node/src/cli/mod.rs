@@ -4,6 +4,7 @@
 mod add;
 mod agent;
 mod attach;
+mod care;
 mod device;
 mod events;
 mod exec;
@@ -20,9 +21,14 @@ mod out;
 mod pair;
 mod ps;
 mod reach;
+mod restart;
 mod rm;
+mod set;
+mod show;
 mod spawn;
+mod start;
 mod status;
+mod stop;
 mod text;
 mod top;
 mod up;
@@ -82,6 +88,11 @@ enum Verb {
     Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
+    Show(show::Args),
+    Set(set::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Restart(restart::Args),
     Kill(kill::Args),
     Rm(rm::Args),
     Exec(exec::Args),
@@ -128,7 +139,12 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
         None => Home::locate()?,
     };
     let context = Context { reach: Reach::new(home, cli.path), color: cli.color };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = match matches!(verb, Verb::Up(_)) {
+        true => tokio::runtime::Builder::new_multi_thread(),
+        // On one thread nothing is handed from one to another: what a person waits for comes sooner.
+        false => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     let result = runtime.block_on(verb.run(&context));
     // A thread that waits for standard input would wait for ever.
     runtime.shutdown_background();
@@ -148,6 +164,11 @@ impl Verb {
             Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
+            Self::Show(args) => show::run(args, context).await,
+            Self::Set(args) => set::run(args, context).await,
+            Self::Start(args) => start::run(args, context).await,
+            Self::Stop(args) => stop::run(args, context).await,
+            Self::Restart(args) => restart::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
