@@ -115,11 +115,9 @@ async fn a_page_on_ones_own_machine_works_with_the_others() {
     assert!(no_terminal.to_string().contains("404"), "{no_terminal}");
 
     let path = format!("/v1/machines/{ada}");
-    let renamed = page.ask(Method::PATCH, &path, Some(json!({ "name": "lin" })));
-    assert_eq!(renamed.await.status, 409, "another machine has the name");
-    let path = format!("/v1/machines/{ada}");
-    let renamed = page.ask(Method::PATCH, &path, Some(json!({ "name": "eve" })));
-    assert_eq!(renamed.await.json()["name"], "eve");
+    let call_it = |name: &str| page.ask(Method::PATCH, &path, Some(json!({ "name": name })));
+    assert_eq!(call_it("lin").await.status, 409, "another machine has the name");
+    assert_eq!(call_it("eve").await.json()["name"], "eve");
     // The command line has the same list, and each hears of what the other does.
     let listed = home.run(&["machines", "--json"]);
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -159,7 +157,7 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
 
     ada.kill();
     let told = events.until(to_ada, "offline").await;
-    assert!(told["why"].as_str().unwrap().contains("offline"), "{told}");
+    assert!(told["why"].as_str().unwrap().starts_with("ada can't be reached: "), "{told}");
     assert!(told["nextTryAt"].is_u64() && told["lastSeen"].is_u64(), "{told}");
     let asked = Instant::now();
     let refused = page.get(&at(to_ada, "agents")).await;
@@ -298,7 +296,10 @@ async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     assert_eq!(seen.until(&mut terminal, "never").await, Err(1012));
     events.until(machine, "offline").await;
     ada.start_again();
-    events.until(machine, "connected").await;
+    ada.linked().await;
+    // A person who presses Retry does not wait for the gateway's own next try.
+    soon("the machine", async { while page.get(&at(machine, "machine")).await.status != 200 {} })
+        .await;
     let mut terminal = page.terminal(&path).await.unwrap();
     let position = seen.position();
     assert_eq!(attach(&mut terminal, Some(position)).await.epoch, position.epoch);

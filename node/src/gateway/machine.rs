@@ -50,9 +50,9 @@ const PATIENCE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How long a machine may take for its first word, once its session stands.
 const FIRST_WORD: Duration = Duration::from_secs(5);
 /// How often a machine is asked for a sign of life.
-const PING: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(5);
 /// A machine that gives none for so long is gone.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(10);
 /// The same when packets have begun to leave by another way.
 const SILENCE_AFTER_MOVE: Duration = Duration::from_secs(3);
 /// A session that ends sooner did not stand: the next one waits as after a failure.
@@ -114,6 +114,8 @@ enum State {
 struct Failed {
     failure: Failure,
     at: Instant,
+    /// When it is tried again, if somebody watches.
+    due: Instant,
     next_try: Option<Timestamp>,
 }
 
@@ -138,7 +140,7 @@ impl Machine {
         };
         let id = known.entry.machine.machine_id;
         let begins = match known.entry.revoked_at {
-            Some(_) => Failed::revoked(&known.entry).into(),
+            Some(_) => Failed::now(Failure::revoked(known.entry.machine.name.as_str())).into(),
             None => State::Idle,
         };
         let shared = Arc::new(Shared {
@@ -237,16 +239,14 @@ impl Shared {
             self.wanted(&mut watchers).await;
             self.show(State::Connecting);
             let Some(place) = self.common.place() else {
-                self.show(Failed::now(Failure::full()).into());
-                self.after_failure(&mut backoff, &mut watchers).await;
+                self.fail(Failure::full(), &mut backoff, &mut watchers).await;
                 continue;
             };
             let connection = match self.connect().await {
                 Ok(connection) => connection,
                 Err(failure) => {
                     drop(place);
-                    self.show(Failed::now(failure).into());
-                    self.after_failure(&mut backoff, &mut watchers).await;
+                    self.fail(failure, &mut backoff, &mut watchers).await;
                     continue;
                 }
             };
@@ -257,23 +257,35 @@ impl Shared {
                 End::Unused => self.show(State::Idle),
                 End::Revoked => {
                     self.note_revoked().await;
-                    self.show(Failed::revoked(&self.known().entry.clone()).into());
-                    self.after_failure(&mut backoff, &mut watchers).await;
+                    let failure = Failure::revoked(&self.name());
+                    self.fail(failure, &mut backoff, &mut watchers).await;
                 }
                 End::Broken(_) if stood.elapsed() >= STOOD => {
                     backoff.succeed();
-                    self.show(if self.is_wanted(&watchers) {
-                        State::Connecting
-                    } else {
-                        State::Idle
-                    });
+                    let goes_on = self.is_wanted(&watchers);
+                    self.show(if goes_on { State::Connecting } else { State::Idle });
                 }
                 End::Broken(why) => {
-                    self.show(Failed::now(Failure::away(&self.name(), &why)).into());
-                    self.after_failure(&mut backoff, &mut watchers).await;
+                    let failure = Failure::away(&self.name(), &why);
+                    self.fail(failure, &mut backoff, &mut watchers).await;
                 }
             }
         }
+    }
+
+    /// Tells of a failure, and waits until another try is due.
+    async fn fail(
+        &self,
+        failure: Failure,
+        backoff: &mut Backoff,
+        watchers: &mut watch::Receiver<usize>,
+    ) {
+        let at = Instant::now();
+        let due = at + FRESH + backoff.fail(UnwrapErr(SysRng).next_u64());
+        let retries = *watchers.borrow() > 0 && failure.why != Why::Revoked;
+        let next_try = retries.then(|| in_future(due));
+        self.show(Failed { failure, at, due, next_try }.into());
+        self.after_failure(backoff, watchers).await;
     }
 
     /// Waits until somebody wants the machine.
@@ -293,16 +305,16 @@ impl Shared {
     /// Waits until another try is due: as the backoff says while somebody watches, at once when the
     /// network has changed, and when somebody asks.
     async fn after_failure(&self, backoff: &mut Backoff, watchers: &mut watch::Receiver<usize>) {
-        let (failed_at, is_revoked) = match &*self.state.borrow() {
-            State::Failed(failed) => (failed.at, failed.failure.why == Why::Revoked),
+        let (fresh_until, due, is_revoked) = match &*self.state.borrow() {
+            State::Failed(failed) => {
+                (failed.at + FRESH, failed.due, failed.failure.why == Why::Revoked)
+            }
             State::Idle | State::Connecting | State::Connected { .. } => return,
         };
-        let wait = FRESH + backoff.fail(UnwrapErr(SysRng).next_u64());
-        let (fresh_until, due) = (failed_at + FRESH, failed_at + wait);
         let mut way = None;
         loop {
             let retries = *watchers.borrow_and_update() > 0 && !is_revoked;
-            self.show_next_try(retries.then(|| in_future(due)));
+            self.show_next_try(retries, due);
             if retries && way.is_none() {
                 way = Some(self.common.changes().way_out());
             }
@@ -506,12 +518,12 @@ impl Shared {
         self.tell();
     }
 
-    fn show_next_try(&self, next_try: Option<Timestamp>) {
+    fn show_next_try(&self, retries: bool, due: Instant) {
         let changed = self.state.send_if_modified(|state| match state {
-            State::Failed(failed) if failed.next_try != next_try => {
-                let Failed { failure, at, .. } = &**failed;
-                *state =
-                    State::Failed(Arc::new(Failed { failure: failure.clone(), at: *at, next_try }));
+            State::Failed(failed) if failed.next_try.is_some() != retries => {
+                let next_try = retries.then(|| in_future(due));
+                let (failure, at) = (failed.failure.clone(), failed.at);
+                *state = Failed { failure, at, due, next_try }.into();
                 true
             }
             State::Failed(_) | State::Idle | State::Connecting | State::Connected { .. } => false,
@@ -600,12 +612,10 @@ impl Drop for Demand {
 }
 
 impl Failed {
+    /// One that is not tried again by itself.
     fn now(failure: Failure) -> Self {
-        Self { failure, at: Instant::now(), next_try: None }
-    }
-
-    fn revoked(entry: &Entry) -> Self {
-        Self::now(Failure::revoked(entry.machine.name.as_str()))
+        let at = Instant::now();
+        Self { failure, at, due: at, next_try: None }
     }
 }
 
