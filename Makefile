@@ -22,14 +22,14 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test networks check fmt bench bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz
+.PHONY: help run test networks check fmt bench bench-terminals bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz
 
 ##@ Every day
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## a relay and a node for this machine, paired with your command line; PORT=8443
 	@cargo build --workspace --bins
@@ -63,6 +63,12 @@ bench: bench-relay ## every benchmark: the cores, terminals, and all through a r
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
 	cargo bench -p gantline-node --bench viewers
+
+bench-terminals: ## what terminals cost: floods, viewers, attaching, keys; about five minutes
+	cargo build --profile bench -p gantline-relay -p gantline-node --bins
+	cargo bench -p gantline-node --bench pty
+	cargo bench -p gantline-node --bench viewers
+	$(THROUGH_RELAY) terminal $(TELL)
 
 # What is measured are the programs themselves. Peers that are not here are named and left out.
 bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--json or --markdown
