@@ -149,9 +149,25 @@ impl Request {
     /// # Errors
     /// [`RequestError::Malformed`] when it can't be written as JSON.
     pub fn post(path: impl Into<String>, body: &impl Serialize) -> Result<Self, RequestError> {
+        Self::with_json(Method::POST, path, body)
+    }
+
+    /// A PATCH of `body` as JSON, likewise.
+    ///
+    /// # Errors
+    /// [`RequestError::Malformed`] when it can't be written as JSON.
+    pub fn patch(path: impl Into<String>, body: &impl Serialize) -> Result<Self, RequestError> {
+        Self::with_json(Method::PATCH, path, body)
+    }
+
+    fn with_json(
+        method: Method,
+        path: impl Into<String>,
+        body: &impl Serialize,
+    ) -> Result<Self, RequestError> {
         let json = serde_json::to_vec(body);
         let json = json.map_err(|error| RequestError::Malformed(error.to_string()))?;
-        let mut request = Self::new(Method::POST, path).unsafe_once();
+        let mut request = Self::new(method, path).unsafe_once();
         request.headers.push((CONTENT_TYPE.as_str().to_owned(), "application/json".to_owned()));
         request.body = json.into();
         Ok(request)

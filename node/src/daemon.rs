@@ -19,16 +19,22 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         self, App, Links, MachineInfo, Mutations,
-        listen::{ListenError, LoopbackListener, OnPipe, Place, UnixSocket},
+        listen::{ListenError, LoopbackListener, OnPipe, OneTimeTokens, Place, UnixSocket},
     },
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
+    gateway::Gateway,
+    history::History,
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
-    supervisor::Agents,
+    supervisor::{Agents, Settings},
     uplink::{Identity, Tokens, Uplinks},
+    vitals::Monitor,
 };
+
+/// How long the history may take to be written when a node stops, though its time is over.
+const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
 /// A running node. Dropping it stops it without waiting for anything; use [`Node::shut_down`].
 #[derive(Debug)]
@@ -38,6 +44,7 @@ pub struct Node {
     home: Home,
     loopback: Option<SocketAddr>,
     agents: Agents,
+    history: History,
     devices: Devices,
     sessions: Sessions,
     door: Door,
@@ -96,13 +103,20 @@ impl Node {
             let shims = Shims { program: shim, log_dir, run_dir };
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
-                let agents = Agents::new(shims, events.clone());
+                let settings = Settings::default();
+                let agents = Agents::kept_in(Some(files.clone()), shims, events.clone(), settings);
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
                 Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
             .await?
         };
+        let history = History::open(home.state_dir(), config.history, events.clone());
+        agents.note_in(history.journal().clone());
         agents.find_again().await;
+        history.settle_with({
+            let agents = agents.clone();
+            move || agents.list()
+        });
         let socket = UnixSocket::bind(&home).await?;
         let loopback = match config.loopback.enabled {
             true => Some(LoopbackListener::bind(&home, config.loopback.port).await?),
@@ -114,30 +128,40 @@ impl Node {
         let machine_id = nameplate.key.public().machine_id();
         let uplinks = Arc::new(Mutex::new(None));
         let closing = CancellationToken::new();
+        let machine = Arc::new(MachineInfo {
+            machine_id,
+            alias: config.alias.clone(),
+            name: name.clone(),
+            relays,
+            started_at: SystemTime::now().into(),
+            started: Instant::now(),
+        });
+        let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
+        let one_time_tokens = OneTimeTokens::default();
+        let vitals = Monitor::of(agents.clone(), closing.clone());
         let router = api::router(App {
-            machine: Arc::new(MachineInfo {
-                machine_id,
-                alias: config.alias.clone(),
-                name: name.clone(),
-                started_at: SystemTime::now().into(),
-                started: Instant::now(),
-            }),
+            machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
+            history: history.clone(),
+            vitals: vitals.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
+            one_time_tokens: one_time_tokens.clone(),
+            gateway,
             closing: closing.clone(),
         });
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
+        listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
             let on_pipe: OnPipe = Arc::new(move |(reader, writer)| door.admit(reader, writer));
-            listeners.spawn(loopback.serve(router, on_pipe, closing.clone()));
+            listeners.spawn(loopback.serve(router, on_pipe, one_time_tokens, closing.clone()));
         }
         let identity = Identity { key, alias: config.alias };
         let started = Uplinks::start(&links_to, &identity, &dialer, &tokens, &door, &events);
@@ -148,6 +172,7 @@ impl Node {
             home,
             loopback: address,
             agents,
+            history,
             devices,
             sessions,
             door,
@@ -189,6 +214,7 @@ impl Node {
         self.door.close();
         self.sessions.go_away();
         self.agents.leave();
+        self.agents.is_kept().await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {
@@ -200,6 +226,8 @@ impl Node {
         if let Some(uplinks) = uplinks {
             let _ = timeout_at(deadline, uplinks.stop()).await;
         }
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        self.history.close(left.max(HISTORY_WITHIN)).await;
         let files = self.home.run_files();
         if let Err(error) = blocking(move || files.remove(Place::FILE)).await {
             tracing::warn!(%error, "the note of where the node listened stays behind");
@@ -212,6 +240,14 @@ impl Drop for Node {
         self.door.close();
         self.closing.cancel();
         self.sessions.close();
+        self.history.end();
+    }
+}
+
+/// Has the history remember each look that is made.
+async fn sampled(history: History, mut vitals: Monitor) {
+    while let Some(look) = vitals.next().await {
+        history.sample(look);
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
-use gantline_protocol::api::Problem;
+use gantline_protocol::{
+    Offset,
+    api::{Dependency, MachineEventsMissed, PagePlace, PageToken, PageTokenRequest, Problem},
+};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::routes;
-use crate::access::{Access, Effect, TABLE};
+use crate::access::{Access, Effect, From, TABLE};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +21,15 @@ use crate::access::{Access, Effect, TABLE};
             paired device.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem))
+    components(schemas(
+        Dependency,
+        MachineEventsMissed,
+        Offset,
+        PagePlace,
+        PageToken,
+        PageTokenRequest,
+        Problem
+    ))
 )]
 pub(super) struct Description;
 
@@ -26,6 +37,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let (_, document) = routes::all().split_for_parts();
     let mut document = serde_json::to_value(document).unwrap_or_default();
     without_null(&mut document);
+    without_stars(&mut document);
     for access in TABLE {
         complete(&mut document, access);
     }
@@ -41,14 +53,24 @@ pub fn document() -> &'static Value {
 /// Adds what is the same everywhere: how a route fails, and what the table says of it.
 fn complete(document: &mut Value, access: &Access) {
     let method = access.method.as_str().to_ascii_lowercase();
-    let paths = document.get_mut("paths").and_then(|paths| paths.get_mut(access.path));
+    let path = documented(access.path);
+    let paths = document.get_mut("paths").and_then(|paths| paths.get_mut(&path));
     let Some(operation) = paths.and_then(|path| path.get_mut(&method)) else {
         return;
     };
     let Some(operation) = operation.as_object_mut() else {
         return;
     };
+    if access.path != path {
+        // One handler answers several methods, and an operation's name may be there once.
+        let name = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{name}_{method}");
+        operation.insert("operationId".to_owned(), json!(name));
+    }
     operation.insert("x-least-role".to_owned(), json!(access.least));
+    if access.from == From::Here {
+        operation.insert("x-only-here".to_owned(), json!(true));
+    }
     if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
         let schema = json!({ "$ref": "#/components/schemas/Problem" });
         let content = json!({ Problem::CONTENT_TYPE: { "schema": schema } });
@@ -69,6 +91,19 @@ fn complete(document: &mut Value, access: &Access) {
         operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()
     {
         parameters.push(key);
+    }
+}
+
+/// A path as it is documented: the router marks a parameter that takes the rest of it by a star.
+#[must_use]
+pub fn documented(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+fn without_stars(document: &mut Value) {
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        let all = std::mem::take(paths);
+        paths.extend(all.into_iter().map(|(path, operations)| (documented(&path), operations)));
     }
 }
 

@@ -4,10 +4,11 @@
 use std::fmt;
 
 use gantline_protocol::{
-    AgentId, DeviceId, InvitationId, Role,
+    AgentId, DeviceId, InvitationId, MachineId, Name, Role,
     api::{
-        Agent, Command, ExecRequest, InvitationRequest, MintedCode, MintedInvitation, Problem,
-        ProblemCode, Signal, SpawnRequest,
+        AddMachineRequest, AddedMachine, Agent, AgentPatch, Command, ExecRequest,
+        InvitationRequest, MachineSummary, MintedCode, MintedInvitation, Problem, ProblemCode,
+        Signal, SpawnRequest,
     },
 };
 
@@ -15,6 +16,7 @@ use super::Refused;
 use crate::{
     access::Principal,
     door::{Devices, DevicesError},
+    gateway::Gateway,
     pty::HostError,
     supervisor::{Agents, AgentsError, Exec},
 };
@@ -28,8 +30,14 @@ pub enum Act<'a> {
     Exec(&'a ExecRequest),
     /// Send a signal to an agent.
     Signal(AgentId, Signal),
+    /// Start an agent.
+    Start(AgentId),
     /// Stop an agent.
     Stop(AgentId),
+    /// Stop an agent and start it anew.
+    Restart(AgentId),
+    /// Change what an agent is.
+    Edit(AgentId, &'a AgentPatch),
     /// Remove an agent that has ended.
     Remove(AgentId),
     /// Remove a device.
@@ -40,6 +48,12 @@ pub enum Act<'a> {
     MintInvitation(&'a InvitationRequest),
     /// Withdraw an invitation.
     RevokeInvitation(InvitationId),
+    /// Pair this machine's user with another machine.
+    AddMachine,
+    /// Call another machine something else.
+    RenameMachine(MachineId, &'a Name),
+    /// Forget another machine.
+    ForgetMachine(MachineId),
 }
 
 /// Does what changes this machine. Clones do the same.
@@ -56,13 +70,22 @@ impl Mutations {
         Self { agents, devices }
     }
 
+    /// The agents, for whoever wants something of them.
+    fn agents_for(&self, who: &Principal) -> Agents {
+        let named = |id| {
+            let devices = self.devices.list();
+            devices.into_iter().find(|device| device.device_id == id).map(|device| device.name)
+        };
+        self.agents.by(who.actor(named))
+    }
+
     /// Starts an agent.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
     pub async fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
         admit(who, &Act::Spawn(&request))?;
-        Ok(self.agents.spawn(request).await?)
+        Ok(self.agents_for(who).spawn(request).await?)
     }
 
     /// Runs a command without a terminal.
@@ -71,7 +94,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub async fn exec(&self, who: &Principal, request: ExecRequest) -> Result<Exec, Refused> {
         admit(who, &Act::Exec(&request))?;
-        Ok(self.agents.exec(request).await?)
+        Ok(self.agents_for(who).exec(request).await?)
     }
 
     /// Sends a signal to an agent's process group.
@@ -80,16 +103,56 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub fn signal(&self, who: &Principal, id: AgentId, signal: Signal) -> Result<Agent, Refused> {
         admit(who, &Act::Signal(id, signal))?;
-        Ok(self.agents.signal(id, signal)?)
+        Ok(self.agents_for(who).signal(id, signal)?)
     }
 
-    /// Tells an agent to end; it is ended if it does not. Returns at once.
+    /// Has an agent run.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
-    pub fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+    pub async fn start(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Start(id))?;
+        let agent = self.agents_for(who).start(id).await?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Tells an agent to end; it is ended if it does not. Returns once that outlives the node.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
         admit(who, &Act::Stop(id))?;
-        Ok(self.agents.stop(id)?)
+        let agent = self.agents_for(who).stop(id)?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Has another process take the place of an agent's.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn restart(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Restart(id))?;
+        let agent = self.agents_for(who).restart(id).await?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Changes what an agent is.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn edit(
+        &self,
+        who: &Principal,
+        id: AgentId,
+        patch: AgentPatch,
+    ) -> Result<Agent, Refused> {
+        admit(who, &Act::Edit(id, &patch))?;
+        let agent = self.agents_for(who).edit(id, patch)?;
+        self.agents.is_kept().await;
+        Ok(agent)
     }
 
     /// Removes an agent that has ended, and its log.
@@ -98,7 +161,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub fn remove(&self, who: &Principal, id: AgentId) -> Result<(), Refused> {
         admit(who, &Act::Remove(id))?;
-        Ok(self.agents.remove(id)?)
+        Ok(self.agents_for(who).remove(id)?)
     }
 
     /// Removes a device and ends its sessions.
@@ -144,6 +207,49 @@ impl Mutations {
         admit(who, &Act::RevokeInvitation(id))?;
         Ok(self.devices.revoke_invitation(id).await?)
     }
+
+    /// Pairs this machine's user with another machine.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn add_machine(
+        &self,
+        who: &Principal,
+        gateway: &Gateway,
+        request: AddMachineRequest,
+    ) -> Result<AddedMachine, Refused> {
+        admit(who, &Act::AddMachine)?;
+        gateway.add(request).await
+    }
+
+    /// Calls another machine something else.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn rename_machine(
+        &self,
+        who: &Principal,
+        gateway: &Gateway,
+        id: MachineId,
+        name: Name,
+    ) -> Result<MachineSummary, Refused> {
+        admit(who, &Act::RenameMachine(id, &name))?;
+        gateway.rename(id, name).await
+    }
+
+    /// Forgets another machine.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn forget_machine(
+        &self,
+        who: &Principal,
+        gateway: &Gateway,
+        id: MachineId,
+    ) -> Result<(), Refused> {
+        admit(who, &Act::ForgetMachine(id))?;
+        gateway.forget(id).await
+    }
 }
 
 /// Whether `who` may do this, beyond what the role table has said. Everything is allowed as long as
@@ -162,12 +268,18 @@ impl fmt::Display for Act<'_> {
             }
             Self::Exec(ExecRequest { command, .. }) => write!(f, "exec {}", Program(command)),
             Self::Signal(id, signal) => write!(f, "send {signal:?} to {id}"),
+            Self::Start(id) => write!(f, "start {id}"),
             Self::Stop(id) => write!(f, "stop {id}"),
+            Self::Restart(id) => write!(f, "restart {id}"),
+            Self::Edit(id, patch) => write!(f, "change {} of {id}", patch.members().join(", ")),
             Self::Remove(id) => write!(f, "remove {id}"),
             Self::RevokeDevice(id) => write!(f, "revoke the device {id}"),
             Self::MintCode(role) => write!(f, "mint a code for {role:?}"),
             Self::MintInvitation(request) => write!(f, "mint an invitation: {request:?}"),
             Self::RevokeInvitation(InvitationId(id)) => write!(f, "withdraw the invitation {id}"),
+            Self::AddMachine => f.write_str("pair with a machine"),
+            Self::RenameMachine(id, name) => write!(f, "call the machine {id} {name}"),
+            Self::ForgetMachine(id) => write!(f, "forget the machine {id}"),
         }
     }
 }
@@ -190,11 +302,19 @@ impl From<AgentsError> for Refused {
         match error {
             AgentsError::NotFound(_) => Self::not_found(detail),
             AgentsError::Ended(_)
+            | AgentsError::AlreadyRuns(_)
+            | AgentsError::AlreadyStarts(..)
+            | AgentsError::NeverStarted(..)
+            | AgentsError::RunsOnce(_)
             | AgentsError::StillRunning(_)
+            | AgentsError::IsAwaited(..)
+            | AgentsError::NotKept(..)
             | AgentsError::NoTerminal(_)
             | AgentsError::Host(HostError::Spawn(_)) => Self::conflict(detail),
-            AgentsError::Command(_) => Self::invalid(detail),
+            AgentsError::Command(_) | AgentsError::Dependency(_) => Self::invalid(detail),
             AgentsError::Full
+            | AgentsError::TooMany
+            | AgentsError::TooLong
             | AgentsError::Stopping
             | AgentsError::Away(..)
             | AgentsError::Host(

@@ -4,24 +4,33 @@
 mod add;
 mod agent;
 mod attach;
-mod book;
+mod care;
 mod device;
 mod events;
 mod exec;
 mod failure;
+mod history;
 mod identity;
 mod invitation;
 mod kill;
 mod logs;
 mod machines;
+mod metrics;
+mod open;
 mod out;
 mod pair;
 mod ps;
 mod reach;
+mod restart;
 mod rm;
+mod set;
+mod show;
 mod spawn;
+mod start;
 mod status;
+mod stop;
 mod text;
+mod top;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -61,6 +70,7 @@ Gantline drives your own machines from anywhere. Worth trying:
 
   gantline up                      let this machine run agents and be reached
   gantline spawn --attach -- bash  a shell that stays when you leave it with Ctrl-]
+  gantline open                    the same in your browser
   gantline pair                    let another device of yours in
 
 `gantline help` lists everything.
@@ -72,13 +82,22 @@ enum Verb {
     Pair(pair::Args),
     Add(add::Args),
     Machines(machines::Args),
+    Open(open::Args),
     Spawn(spawn::Args),
     Ps(ps::Args),
+    Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
+    Show(show::Args),
+    Set(set::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Restart(restart::Args),
     Kill(kill::Args),
     Rm(rm::Args),
     Exec(exec::Args),
+    History(history::Args),
+    Metrics(metrics::Args),
     Status(status::Args),
     Device(device::Args),
     Invitation(invitation::Args),
@@ -139,13 +158,22 @@ impl Verb {
             Self::Pair(args) => pair::run(args, context).await,
             Self::Add(args) => add::run(args, context).await,
             Self::Machines(args) => machines::run(args, context).await,
+            Self::Open(args) => open::run(args, context).await,
             Self::Spawn(args) => spawn::run(args, context).await,
             Self::Ps(args) => ps::run(args, context).await,
+            Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
+            Self::Show(args) => show::run(args, context).await,
+            Self::Set(args) => set::run(args, context).await,
+            Self::Start(args) => start::run(args, context).await,
+            Self::Stop(args) => stop::run(args, context).await,
+            Self::Restart(args) => restart::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
+            Self::History(args) => history::run(args, context).await,
+            Self::Metrics(args) => metrics::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::Device(args) => device::run(args, context).await,
             Self::Invitation(args) => invitation::run(args, context).await,

@@ -4,7 +4,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Argv, Command, Cwd};
+use super::{
+    Argv, Command, Cwd, Dependencies, Env, Probe, ResourceLimits, RestartPolicy, StopPlan,
+    SuccessCodes, Supervision,
+};
 use crate::{AgentId, Epoch, Name, WireError, terminal::TerminalSize, time::Timestamp};
 
 /// Asks for a new agent: `POST /v1/agents`.
@@ -32,14 +35,88 @@ pub struct SpawnRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, maximum = 65_536))]
     pub log_mb: Option<LogMb>,
+    /// How it is looked after; its members stand beside the others.
+    #[serde(flatten)]
+    pub supervision: Supervision,
 }
 
 impl SpawnRequest {
     /// Asks for an agent of which nothing but its command is said.
     #[must_use]
-    pub const fn new(command: Command) -> Self {
-        Self { command, name: None, size: None, scrollback_kb: None, log_mb: None }
+    pub fn new(command: Command) -> Self {
+        Self {
+            command,
+            name: None,
+            size: None,
+            scrollback_kb: None,
+            log_mb: None,
+            supervision: Supervision::default(),
+        }
     }
+}
+
+/// Changes what an agent is, also while it runs: `PATCH /v1/agents/{id}`, a merge patch (RFC 7396).
+/// What is left out stays, `null` takes away. Name, restart policy, success codes, stop plan, probe
+/// and dependencies count at once, the others from the next start on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AgentPatch {
+    /// What people call it.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub name: Option<Option<Name>>,
+    /// Where it runs.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<Option<Cwd>>,
+    /// All that is added to the node's environment: it replaces what was there.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub env: Option<Option<Env>>,
+    /// When it is started again.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Option<RestartPolicy>>,
+    /// Exit codes that count as success.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub success_codes: Option<Option<SuccessCodes>>,
+    /// How it is stopped.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Option<StopPlan>>,
+    /// What tells whether it is well.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Option<Probe>>,
+    /// What must be true of other agents before it is started.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Option<Dependencies>>,
+    /// What it may use.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Option<ResourceLimits>>,
+}
+
+impl AgentPatch {
+    /// The members that are said, as the API names them.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        let members = [
+            ("name", self.name.is_some()),
+            ("cwd", self.cwd.is_some()),
+            ("env", self.env.is_some()),
+            ("restart", self.restart.is_some()),
+            ("successCodes", self.success_codes.is_some()),
+            ("stop", self.stop.is_some()),
+            ("probe", self.probe.is_some()),
+            ("dependsOn", self.depends_on.is_some()),
+            ("limits", self.limits.is_some()),
+        ];
+        members.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| name).collect()
+    }
+}
+
+/// Tells `null` from nothing.
+fn said<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Output kept in memory, in KiB: 64 to 65,536.
@@ -127,6 +204,15 @@ pub struct Agent {
     pub cwd: Option<Cwd>,
     /// What it is doing.
     pub state: AgentState,
+    /// Why it is in this state, for people, where the state does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it is to be.
+    #[serde(default)]
+    pub desired: Desired,
+    /// What had it started.
+    #[serde(default)]
+    pub source: AgentSource,
     /// The process id, while there is a process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -151,6 +237,42 @@ pub struct Agent {
     /// When the last process ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When the next process is started, in [`AgentState::Backoff`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start_at: Option<Timestamp>,
+    /// Why its limits are not enforced here, if it has some and they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits_not_enforced: Option<String>,
+    /// How it is looked after; its members stand beside the others.
+    #[serde(flatten)]
+    pub supervision: Supervision,
+}
+
+/// What an agent is to be, by the will of whoever asked last. It outlives the node and the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Desired {
+    /// Its process is to live. After the machine was started anew its policy decides, as if the
+    /// process had failed at that moment.
+    Running,
+    /// Its process is not to live.
+    #[default]
+    Stopped,
+}
+
+/// What had an agent started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum AgentSource {
+    /// A request for an agent.
+    #[default]
+    Spawn,
+    /// A request to run a command and listen to it.
+    Exec,
+    /// A definition file.
+    Apply,
 }
 
 /// What an agent is doing.
@@ -247,10 +369,11 @@ mod tests {
             size: Some(TerminalSize::STANDARD),
             scrollback_kb: Some("64".parse().unwrap()),
             log_mb: Some("0".parse().unwrap()),
+            supervision: Supervision::default(),
         };
         is_written_as(
             &request,
-            r#"{"argv":["top"],"shell":false,"name":"top","size":{"cols":80,"rows":24},"scrollbackKb":64,"logMb":0}"#,
+            r#"{"argv":["top"],"shell":false,"name":"top","size":{"cols":80,"rows":24},"scrollbackKb":64,"logMb":0,"restart":"no","successCodes":[0],"stop":{"signal":"TERM","graceMs":10000}}"#,
         );
         let least: SpawnRequest = serde_json::from_str(r#"{"argv":["top"]}"#).unwrap();
         assert_eq!(least, SpawnRequest::new(request.command));
@@ -284,6 +407,9 @@ mod tests {
             shell: false,
             cwd: None,
             state: AgentState::Running,
+            reason: None,
+            desired: Desired::Running,
+            source: AgentSource::Spawn,
             pid: Some(42),
             epoch: Some(Epoch(u64::MAX - 1)),
             size: TerminalSize::STANDARD,
@@ -293,18 +419,33 @@ mod tests {
             created_at: Timestamp::from_millis(1),
             started_at: Some(Timestamp::from_millis(2)),
             ended_at: None,
+            next_start_at: None,
+            limits_not_enforced: None,
+            supervision: Supervision::default(),
         };
         is_written_as(
             &agent,
-            r#"{"agentId":"ag-x7k2p","argv":["sleep","9"],"shell":false,"state":"running","pid":42,"epoch":"fffffffffffffffe","size":{"cols":80,"rows":24},"restarts":0,"createdAt":1,"startedAt":2}"#,
+            r#"{"agentId":"ag-x7k2p","argv":["sleep","9"],"shell":false,"state":"running","desired":"running","source":"spawn","pid":42,"epoch":"fffffffffffffffe","size":{"cols":80,"rows":24},"restarts":0,"createdAt":1,"startedAt":2,"restart":"no","successCodes":[0],"stop":{"signal":"TERM","graceMs":10000}}"#,
         );
         agent.state = AgentState::RestartLimit;
         agent.exit = Some(ExitStatus::Signal(9));
         (agent.pid, agent.epoch) = (None, None);
         is_written_as(
             &agent,
-            r#"{"agentId":"ag-x7k2p","argv":["sleep","9"],"shell":false,"state":"restart_limit","size":{"cols":80,"rows":24},"exit":{"signal":9},"restarts":0,"createdAt":1,"startedAt":2}"#,
+            r#"{"agentId":"ag-x7k2p","argv":["sleep","9"],"shell":false,"state":"restart_limit","desired":"running","source":"spawn","size":{"cols":80,"rows":24},"exit":{"signal":9},"restarts":0,"createdAt":1,"startedAt":2,"restart":"no","successCodes":[0],"stop":{"signal":"TERM","graceMs":10000}}"#,
         );
+    }
+
+    #[test]
+    fn a_patch_tells_what_is_taken_away_from_what_stays() {
+        let json = r#"{"name":null,"restart":"always","limits":{"pids":9}}"#;
+        let patch: AgentPatch = serde_json::from_str(json).unwrap();
+        assert_eq!(patch.name, Some(None));
+        assert_eq!(patch.restart, Some(Some(RestartPolicy::Always)));
+        assert_eq!(patch.cwd, None);
+        assert_eq!(serde_json::to_string(&patch).unwrap(), json);
+        let complaint = complaint::<AgentPatch>(r#"{"argv":["other"]}"#);
+        assert!(complaint.contains("unknown field `argv`"), "{complaint}");
     }
 
     #[test]

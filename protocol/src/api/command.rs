@@ -152,7 +152,7 @@ const fn at_most(limit: usize, length: usize, what: &'static str) -> Result<(), 
     Ok(())
 }
 
-fn without_nul(text: &str, what: &'static str) -> Result<(), WireError> {
+pub(super) fn without_nul(text: &str, what: &'static str) -> Result<(), WireError> {
     if text.contains('\0') {
         return Err(WireError::invalid(what, "it contains NUL"));
     }

@@ -11,11 +11,13 @@ use utoipa::{
 };
 
 use super::{
-    Argv, Cwd, Env, EventId, ExecBytes, ExitStatus, InvitationLink, PairingCode, command::MAX_ITEM,
+    AddMachineRequest, Argv, Cursor, Cwd, Dependencies, Dependency, Env, EventId, ExecBytes,
+    ExitStatus, InvitationLink, LineText, PairingCode, ProbePath, StopSignal, SuccessCodes,
+    command::MAX_ITEM,
 };
 use crate::{
-    AgentId, Alias, DeviceId, Epoch, HostName, InvitationId, MachineId, Name, Offset, Timestamp,
-    terminal::TerminalSize,
+    AgentId, Alias, DeviceId, Epoch, HostName, InvitationId, MachineId, Name, Offset, RelayAddress,
+    Timestamp, terminal::TerminalSize,
 };
 
 /// Gives a type its name in the document and its schema.
@@ -43,6 +45,7 @@ schema! {
     PairingCode => pattern("Eight digits; spaces and hyphens between them are ignored.", "^[0-9 -]+$"),
     Alias => pattern("A machine's subdomain.", "^[a-z0-9]([a-z0-9-]{0,23}[a-z0-9])?$"),
     HostName => text("A relay's domain, lower case, without port; or an IP address.", HostName::MAX),
+    RelayAddress => text("A relay as it is dialled: host[:port][~pin].", RelayAddress::MAX),
     Name => text("A name for people, without control or invisible characters.", Name::MAX),
     Cwd => text("A directory; a relative one begins at the user's home directory.", Cwd::MAX),
     InvitationLink => text("A link that pairs whoever has it, shown this once.", 4096),
@@ -53,8 +56,15 @@ schema! {
     TerminalSize => cells(),
     ExitStatus => exit(),
     ExecBytes => output(),
+    ProbePath => pattern("Path and query of a check by HTTP.", "^/[!-~]*$").max_length(Some(ProbePath::MAX)),
+    LineText => text("What is looked for in a line of output, without line breaks.", LineText::MAX),
+    Cursor => pattern("A place in a list, from `next` of its last page.", "^[A-Za-z0-9_-]+$").max_length(Some(Cursor::MAX)),
+    StopSignal => stop_signal(),
+    SuccessCodes => success_codes(),
+    Dependencies => dependencies(),
     Argv => arguments(),
     Env => environment(),
+    AddMachineRequest => machine_to_add(),
 }
 
 fn described(what: &str) -> ObjectBuilder {
@@ -127,10 +137,63 @@ fn arguments() -> ArrayBuilder {
         .max_items(Some(Argv::MAX_ITEMS))
 }
 
+fn machine_to_add() -> OneOfBuilder {
+    let named = |what: &str| {
+        let name = described("What you will call it; its own name if left out.")
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(Name::MAX));
+        described(what).schema_type(Type::Object).property("name", name)
+    };
+    let typed = |what: &str, most: usize| text(what, most);
+    OneOfBuilder::new()
+        .description(Some("The machine to pair with, by a code and an address or by a link."))
+        .item(
+            named("By a code that the machine shows.")
+                .property("code", typed("Eight digits, as a person typed them.", 32))
+                .property(
+                    "address",
+                    typed("<machine id>.<relay>[:port][~pin]", AddMachineRequest::MAX_ADDRESS),
+                )
+                .required("code")
+                .required("address"),
+        )
+        .item(
+            named("By a link that was handed over.")
+                .property(
+                    "link",
+                    typed("The link, or what stands behind its #.", AddMachineRequest::MAX_LINK),
+                )
+                .required("link"),
+        )
+}
+
 fn environment() -> ObjectBuilder {
     let value = Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
     described("Environment variables by name. A value may refer to a secret, `@secret:NAME`.")
         .schema_type(Type::Object)
         .additional_properties(Some(AdditionalProperties::RefOr(value.into())))
         .max_properties(Some(Env::MAX_ENTRIES))
+}
+
+fn stop_signal() -> ObjectBuilder {
+    described("A signal that asks a process to end.")
+        .schema_type(Type::String)
+        .enum_values(Some(["HUP", "INT", "QUIT", "TERM", "KILL"]))
+}
+
+fn success_codes() -> ArrayBuilder {
+    let code = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(255));
+    ArrayBuilder::new()
+        .description(Some("Exit codes that count as success."))
+        .items(code)
+        .min_items(Some(1))
+        .max_items(Some(SuccessCodes::MAX))
+}
+
+fn dependencies() -> ArrayBuilder {
+    ArrayBuilder::new()
+        .description(Some("What an agent waits for; no agent is named twice."))
+        .items(RefOr::<Schema>::Ref(utoipa::openapi::Ref::from_schema_name(Dependency::name())))
+        .max_items(Some(Dependencies::MAX))
 }
