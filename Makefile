@@ -26,7 +26,7 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
+.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-terminals bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
 
 ##@ Every day
 
@@ -90,6 +90,12 @@ bench: bench-relay ## every benchmark: the cores, terminals, and all through a r
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
 	cargo bench -p gantline-node --bench viewers
+
+bench-terminals: ## what terminals cost: floods, viewers, attaching, keys; about five minutes
+	cargo build --profile bench -p gantline-relay -p gantline-node --bins
+	cargo bench -p gantline-node --bench pty
+	cargo bench -p gantline-node --bench viewers
+	$(THROUGH_RELAY) terminal $(TELL)
 
 # What is measured are the programs themselves. Peers that are not here are named and left out.
 bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--json or --markdown

@@ -1,6 +1,6 @@
 //! What a terminal costs through [`serve`]: floods to 1 and 8 viewers and paced echo, each beside a
 //! bare PTY in the same run, and the processor time that each of the processes took. Rounds by
-//! `GANTLINE_BENCH_ROUNDS` (3), megabytes by `GANTLINE_BENCH_MB` (32), parts by `GANTLINE_BENCH_ONLY`
+//! `GANTLINE_BENCH_ROUNDS` (3), megabytes by `GANTLINE_BENCH_MB` (100), parts by `GANTLINE_BENCH_ONLY`
 //! (words of: cooked -opost echo bare 1 8).
 #![allow(
     missing_docs,
@@ -46,7 +46,7 @@ fn main() {
         words.peek().is_none() || words.any(|other| other == word)
     };
     let rounds: usize = number("GANTLINE_BENCH_ROUNDS", 3);
-    let lines = number("GANTLINE_BENCH_MB", 32) * 1_000_000 / 80;
+    let lines = number("GANTLINE_BENCH_MB", 100) * 1_000_000 / 80;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lines");
     let line = [&[b'x'; 79][..], b"\n"].concat();
@@ -69,6 +69,8 @@ fn main() {
                 if !wanted(["bare", "1", "8"][which], &["bare", "1", "8"]) {
                     continue;
                 }
+                // What the one before has left to be drawn is drawn meanwhile.
+                std::thread::sleep(Duration::from_millis(500));
                 figures[which].push(match which {
                     0 => bare_flood(&script, bytes),
                     1 => runtime.block_on(flood(&agents, &script, bytes, 1)),

@@ -1,7 +1,8 @@
 //! What viewers cost each other: a flood with eight, one of whom stands still, and keys typed into
-//! another agent meanwhile; what an agent costs that nobody watches; and how long it takes until
-//! somebody who attaches sees the exact screen, beside `tmux attach` in the same run. Megabytes by
-//! `GANTLINE_BENCH_MB` (100), rounds by `GANTLINE_BENCH_ROUNDS` (5).
+//! another agent meanwhile; what an agent costs that nobody watches; how long it takes until somebody
+//! who attaches sees the exact screen, and until a new command has written something, beside tmux in
+//! the same run, which is left out where it is not installed. Megabytes by `GANTLINE_BENCH_MB` (100),
+//! rounds by `GANTLINE_BENCH_ROUNDS` (5).
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -54,13 +55,16 @@ fn main() {
     let lines = number("GANTLINE_BENCH_MB", 100) * 1_000_000 / 80;
     let text: String = (0..lines).map(|number| format!("{number:079}\n")).collect();
     std::fs::write(&file, &text).unwrap();
+    let truth = Digest::default().of(b"\n").of(text.as_bytes());
+    // What is measured below is the memory of this process.
+    drop(text);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _context = runtime.enter();
     let (log_dir, run_dir) = (dir.path().join("log"), dir.path().to_owned());
     let program = env!("CARGO_BIN_EXE_gantline").into();
     let agents = Agents::new(Shims { program, log_dir, run_dir }, Events::new());
     runtime.block_on(async {
-        flood(&agents, &file, text.into_bytes()).await;
+        flood(&agents, &file, truth).await;
         idle(&agents).await;
         attach(&agents).await;
     });
@@ -68,11 +72,10 @@ fn main() {
 }
 
 /// Eight viewers on a flood, one of whom stands still.
-async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
+async fn flood(agents: &Agents, file: &Path, truth: Digest) {
     let keys = start(agents, "stty raw -echo; echo; exec cat").await;
     let mut typist = Viewer::attach(&keys, Behaviour::Acknowledges, Some(0)).await;
     let baseline = typist.echo().await;
-    let truth = Digest::default().of(b"\n").of(&truth);
     let script = format!("stty -opost -echo; echo; read x; exec cat {}", file.display());
     let hub = start(agents, &script).await;
     let before = memory();
@@ -97,7 +100,7 @@ async fn flood(agents: &Agents, file: &Path, truth: Vec<u8>) {
     let ((typed, _typist), end) = (meanwhile.await.unwrap(), hub.host().log().end().0);
     println!(
         "flood of {} MB -opost, 8 viewers, one stands still: {exact} of 7 byte for byte in {took:.2?} \
-         ({:.0} MB/s in total); memory {} + {} KiB at its peak",
+         ({:.0} MB/s in total); memory {} + {} KiB at its peak, this process as a whole",
         end / 1_000_000,
         7.0 * end as f64 / 1e6 / took.as_secs_f64(),
         before,
@@ -211,6 +214,7 @@ fn attach_programs(dir: &Path) {
             .get(theirs.len() / 2)
             .map_or("not installed".to_owned(), |time| format!("{time:.1?}"))
     );
+    spawn_programs(&gantline, has_tmux.then_some(&tmux as &Program<'_>));
     if has_tmux {
         let _ = tmux(&["kill-server"]).status();
     }
@@ -221,6 +225,47 @@ fn attach_programs(dir: &Path) {
     )
     .unwrap();
     node.wait().unwrap();
+}
+
+/// A program with these arguments.
+type Program<'a> = dyn Fn(&[&str]) -> Command + 'a;
+
+/// From starting the program to the first thing that a new command has written: the command alone,
+/// `gantline spawn --attach`, and a new session of the tmux that runs.
+fn spawn_programs(gantline: &Program<'_>, tmux: Option<&Program<'_>>) {
+    const SCRIPT: &str = "echo the first; exec sleep 1";
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..2 * number("GANTLINE_BENCH_ROUNDS", 5) {
+        let mut order = [0, 1, 2];
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for which in order {
+            let command = match (which, tmux) {
+                (0, _) => {
+                    let mut bare = Command::new("sh");
+                    bare.args(["-c", SCRIPT]);
+                    bare
+                }
+                (1, _) => gantline(&["spawn", "--attach", "--", "sh", "-c", SCRIPT]),
+                (_, Some(tmux)) => tmux(&["new-session", SCRIPT]),
+                (_, None) => continue,
+            };
+            times[which].push(seen(&command, "the first"));
+        }
+    }
+    times.iter_mut().for_each(|times| times.sort_unstable());
+    let [bare, ours, theirs] = times.map(|times| times.get(times.len() / 2).copied());
+    let told = |time: Option<Duration>| {
+        time.map_or("not installed".to_owned(), |time| format!("{time:.1?}"))
+    };
+    println!(
+        "from starting the program to the first byte of a new command: the command alone {}, \
+         gantline spawn --attach {}, tmux new-session {} (medians)",
+        told(bare),
+        told(ours),
+        told(theirs)
+    );
 }
 
 /// Starts a program on a terminal and waits until this text was on it.

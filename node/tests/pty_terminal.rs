@@ -301,7 +301,7 @@ async fn who_breaks_the_rules_is_sent_away_and_nobody_else_is_hurt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_numbers_are_only_numbers() {
     let machine = Machine::new();
-    let hub = machine.hub(machine.sh("stty -opost; read line; seq 1 200000").await);
+    let hub = machine.hub(machine.sh("stty -opost; read line; seq 1 100000").await);
     let epoch = hub.host().log().epoch();
     let mut viewers = Vec::new();
     for (epoch, offset) in
@@ -317,7 +317,8 @@ async fn hostile_numbers_are_only_numbers() {
     viewers[0].say(ViewerMessage::Input { seq: u64::MAX, bytes: b"\r" }).await;
     for viewer in &mut viewers {
         assert_eq!(viewer.exit().await, Some(ExitStatus::Code(0)));
-        assert!(viewer.seen.ends_with(&numbered(1, 200_000)));
+        // Less than a viewer may lag, however long the ones before it took.
+        assert!(viewer.seen.ends_with(&numbered(1, 100_000)));
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct Reached {
     pub(super) target: Target,
     /// What people call it.
     pub(super) name: String,
+    /// What reached it.
+    pub(super) client: Client,
     home: Home,
 }
 
@@ -141,7 +143,8 @@ impl Reach {
             Target::Here => "this machine".to_owned(),
             Target::Paired(entry) => entry.machine.name.to_string(),
         };
-        Ok(Reached { connection, target, name, home: self.home.clone() })
+        let (client, home) = (client.clone(), self.home.clone());
+        Ok(Reached { connection, target, name, client, home })
     }
 
     /// The node of this user on this machine.

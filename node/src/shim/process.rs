@@ -23,10 +23,12 @@ use crate::{limits::Group, pty::command::Prepared};
 /// What is read at once, in bytes.
 const READ: usize = 64 * 1024;
 
-/// Whoever has written so much at once writes more: it is waited for, for so long, by trying. To be
-/// woken for each 4 KiB would take longer than what is waited for.
+/// Whoever has written so much at once writes more. A terminal gives 4 KiB at a time, and to be woken
+/// for each takes longer than the next one does: it is tried for so long instead.
 const FLOOD: usize = 2048;
 const PATIENCE: Duration = Duration::from_micros(30);
+/// How often that is left out when it was in vain.
+const IN_VAIN: u32 = 16;
 
 /// A process, and our ends of what it talks to.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(super) struct Process {
     tree: Tree,
     pub(super) ends: Ends,
     buffer: Vec<u8>,
+    patience: Patience,
 }
 
 /// Our ends, as long as there is somebody at the other.
@@ -87,7 +90,8 @@ impl Process {
                 (pid, Ends::Pipes { out: stdout, err: stderr })
             }
         };
-        Ok(Self { tree: Tree::new(pid, placed), ends, buffer: vec![0; READ] })
+        let (buffer, patience) = (vec![0; READ], Patience::default());
+        Ok(Self { tree: Tree::new(pid, placed), ends, buffer, patience })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -167,11 +171,12 @@ impl Process {
     /// at a time; whoever follows is told once for all there is.
     pub(super) fn read(&mut self, which: usize) -> (Got, Option<MarkKind>, &[u8]) {
         let mut buffer = std::mem::take(&mut self.buffer);
+        let mut patience = std::mem::take(&mut self.patience);
         let (got, kind) = match self.outputs().get(which).copied().flatten() {
-            Some((fd, kind)) => (read_from(fd, &mut buffer), kind),
+            Some((fd, kind)) => (read_from(fd, &mut buffer, &mut patience), kind),
             None => (Got::End, None),
         };
-        self.buffer = buffer;
+        (self.buffer, self.patience) = (buffer, patience);
         let length = match got {
             Got::Bytes(length) => length,
             Got::Nothing | Got::End => 0,
@@ -199,9 +204,8 @@ impl Process {
     }
 }
 
-fn read_from(fd: &OwnedFd, buffer: &mut [u8]) -> Got {
+fn read_from(fd: &OwnedFd, buffer: &mut [u8], patience: &mut Patience) -> Got {
     let mut length = 0;
-    let mut patience: Option<Instant> = None;
     loop {
         let Some(room) = buffer.get_mut(length..).filter(|room| !room.is_empty()) else {
             return Got::Bytes(length);
@@ -209,14 +213,10 @@ fn read_from(fd: &OwnedFd, buffer: &mut [u8]) -> Got {
         match rustix::io::read(fd, room) {
             Ok(read) if read > 0 => {
                 length += read;
-                patience = None;
+                patience.is_rewarded();
             }
             Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) if length >= FLOOD => {
-                let until = *patience.get_or_insert_with(|| Instant::now() + PATIENCE);
-                if Instant::now() >= until {
-                    return Got::Bytes(length);
-                }
+            Err(rustix::io::Errno::AGAIN) if length >= FLOOD && patience.is_left() => {
                 std::hint::spin_loop();
             }
             // What ended will say so once more.
@@ -225,5 +225,33 @@ fn read_from(fd: &OwnedFd, buffer: &mut [u8]) -> Got {
             // EIO is how Linux says that the other side of a terminal is closed.
             Ok(_) | Err(_) => return Got::End,
         }
+    }
+}
+
+/// Whether to try once more in a flood, rather than to be woken. Where that was in vain (others need
+/// the processor), it is not done for a while.
+#[derive(Debug, Default)]
+struct Patience {
+    until: Option<Instant>,
+    /// How often it is not tried.
+    rests: u32,
+}
+
+impl Patience {
+    fn is_left(&mut self) -> bool {
+        if self.rests > 0 {
+            self.rests -= 1;
+            return false;
+        }
+        let until = *self.until.get_or_insert_with(|| Instant::now() + PATIENCE);
+        if Instant::now() < until {
+            return true;
+        }
+        *self = Self { until: None, rests: IN_VAIN };
+        false
+    }
+
+    const fn is_rewarded(&mut self) {
+        self.until = None;
     }
 }

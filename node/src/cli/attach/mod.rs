@@ -108,6 +108,7 @@ pub(super) async fn to(
         typed_by_hand.then_some(HOLD),
     );
     let (target, name) = (reached.target.clone(), super::text::line(&reached.name));
+    let client = reached.client.clone();
     // The first time a failure is one: only what stood once is made again.
     let wire = Wire::open(reached, agent, viewer.attach())
         .await
@@ -133,7 +134,7 @@ pub(super) async fn to(
         agent,
         name,
         target,
-        client: context.reach.client()?,
+        client,
         context,
     };
     let ending = attached.run(signals).await;
