@@ -7,14 +7,14 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use bytes::Bytes;
-use http::{header::CONTENT_TYPE, request::Parts};
+use http::{Method, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError};
 use serde::de::DeserializeOwned;
 
 use super::Refused;
 use crate::access::{Access, Effect, Principal};
 
-/// The JSON of the body.
+/// The JSON of the body; in a PATCH it may also be called what it is there, a merge patch (RFC 7396).
 pub(super) struct Input<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
@@ -22,10 +22,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
-        // A page of another origin can't send this type without asking first.
+        let is_patch = parts.method == Method::PATCH;
+        // A page of another origin can't send these types without asking first.
         let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(|value| {
             let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-            essence.trim().eq_ignore_ascii_case("application/json")
+            let is = |json: &str| essence.trim().eq_ignore_ascii_case(json);
+            is("application/json") || (is_patch && is("application/merge-patch+json"))
         });
         if !is_json {
             let mut refused = Refused::invalid("the body is not of the type application/json");

@@ -44,6 +44,16 @@ pub use supervision::{
 };
 pub use vitals::{AgentVitals, MachineVitals, Vitals};
 
+/// Reads what may be left out but is never null. What a request alone has may be null as well, and
+/// the description says so; what answers have too is described once, and they have no null.
+pub(crate) fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;

@@ -13,6 +13,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[utoipa::path(
     get,
     path = "/v1/machine",
+    operation_id = "machine",
+    tag = "machine",
     responses((status = 200, description = "The machine.", body = Machine))
 )]
 pub(super) async fn machine(State(app): State<App>, who: Principal) -> Json<Machine> {
@@ -33,6 +35,8 @@ pub(super) async fn machine(State(app): State<App>, who: Principal) -> Json<Mach
 #[utoipa::path(
     get,
     path = "/v1/status",
+    operation_id = "status",
+    tag = "machine",
     responses((status = 200, description = "The status.", body = Status))
 )]
 pub(super) async fn status(State(app): State<App>) -> Json<Status> {

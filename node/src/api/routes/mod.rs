@@ -44,6 +44,8 @@ pub(super) fn all() -> OpenApiRouter<App> {
 #[utoipa::path(
     get,
     path = "/v1/openapi.json",
+    operation_id = "openapi",
+    tag = "machine",
     responses((status = 200, description = "The OpenAPI document.", body = Value))
 )]
 async fn openapi() -> Json<&'static Value> {
