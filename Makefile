@@ -8,6 +8,7 @@ export CARGO_TARGET_DIR ?= $(GANTLINE_CACHE)/target
 export PATH := $(GANTLINE_CACHE)/tools/bin:$(PATH)
 
 FUZZ_SECONDS ?= 60
+FUZZ_API_SECONDS ?= 300
 PORT ?= 8443
 GANTLINE_SOAK_MINUTES ?= 60
 
@@ -22,7 +23,7 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test networks check fmt bench bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz
+.PHONY: help run test networks check fmt bench bench-relay bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz
 
 ##@ Every day
 
@@ -39,6 +40,8 @@ test: tools-test ## every test, with load and fault counts shortened
 	@scripts/can-make-networks || true
 	cargo nextest run --workspace
 	cargo test --workspace --doc
+	cargo build -p gantline-node --bins
+	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug"
 	@scripts/can-make-networks || true
 
 # `cargo deny check advisories` is left out: it fetches a database, and a check must pass or fail
@@ -78,6 +81,7 @@ bars: tools-test ## the attack tests and the networks at full size
 	GANTLINE_TIER=bars cargo test -p gantline-node --test pty_leaks
 	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
 	GANTLINE_TIER=bars GANTLINE_NO_SKIPS=1 $(NETWORKS)
+	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug" $(FUZZ_API_SECONDS)
 
 soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60
 	GANTLINE_TIER=soak GANTLINE_SOAK_MINUTES=$(GANTLINE_SOAK_MINUTES) $(HOSTILE)
@@ -111,6 +115,10 @@ fuzz: tools-fuzz ## every fuzz target in turn; FUZZ_SECONDS=60 each, TARGET=name
 	  done >&2; \
 	  exit 1; \
 	fi
+
+fuzz-api: ## what the API's document allows and forbids, thrown at a live node; FUZZ_API_SECONDS=300
+	cargo build -p gantline-node --bins
+	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug" $(FUZZ_API_SECONDS)
 
 ##@ Generated files
 
