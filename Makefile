@@ -7,6 +7,10 @@ export GANTLINE_CACHE
 export CARGO_TARGET_DIR ?= $(GANTLINE_CACHE)/target
 export PATH := $(GANTLINE_CACHE)/tools/bin:$(PATH)
 
+# CI names what fails once and passes then; see .config/nextest.toml.
+NEXTEST_PROFILE ?= $(if $(CI),ci,default)
+export NEXTEST_PROFILE
+
 FUZZ_SECONDS ?= 60
 FUZZ_API_SECONDS ?= 300
 PORT ?= 8443
@@ -23,30 +27,48 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test networks check fmt bench bench-relay bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz
+.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-relay bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
 
 ##@ Every day
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## a relay and a node for this machine, paired with your command line; PORT=8443
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory dashboard; \
+	  else echo "make run: without Node.js the programs serve a page that says how to build the dashboard" >&2; fi
 	@cargo build --workspace --bins
 	@exec scripts/run-local "$$CARGO_TARGET_DIR/debug" $(PORT)
 
-test: tools-test ## every test, with load and fault counts shortened
+dashboard: tools-dashboard ## the web app, into dashboard/dist, which both programs embed
+	cd dashboard && npm run --silent build
+
+test: tools-test test-dashboard ## every test, with load and fault counts shortened
 	@scripts/can-make-networks || true
 	cargo nextest run --workspace
 	cargo test --workspace --doc
 	cargo build -p gantline-node --bins
 	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug"
+	@$(MAKE) --no-print-directory test-browser
 	@scripts/can-make-networks || true
+
+test-dashboard: tools-dashboard ## of these, the dashboard's without a browser
+	cd dashboard && npm run --silent test
+
+# Screenshots go to $GANTLINE_CACHE/screenshots.
+test-browser: dashboard ## of these, the dashboard in Chromium against a real relay and node
+	@if chromium=$$(scripts/install-tools browser); then \
+	  cargo build --workspace --bins && cd dashboard && CHROMIUM=$$chromium npm run --silent e2e; \
+	else \
+	  echo "SKIPPED: the tests of the dashboard in a browser, for want of one" >&2; \
+	  [ -z "$$GANTLINE_NO_SKIPS" ]; \
+	fi
 
 # `cargo deny check advisories` is left out: it fetches a database, and a check must pass or fail
 # on what is in the clone alone.
-check: tools-check ## what a change must pass besides tests: directions, format, lints, docs, licences
+check: tools-check check-dashboard ## what a change must pass besides tests: directions, format, lints, docs, licences
 	@node scripts/check-directions.mjs --self-test
 	@node scripts/check-directions.mjs
 	cargo fmt --all --check
@@ -54,11 +76,15 @@ check: tools-check ## what a change must pass besides tests: directions, format,
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo deny check bans licenses sources
 
+check-dashboard: tools-dashboard ## of these, the dashboard's: format, lints, types, the API's types
+	cd dashboard && npm run --silent check
+
 networks: tools-test ## the tests that make networks of namespaces, and none may be skipped
 	GANTLINE_NO_SKIPS=1 $(NETWORKS)
 
-fmt: ## format the code
+fmt: tools-dashboard ## format the code
 	cargo fmt --all
+	cd dashboard && npm run --silent fmt
 
 ##@ Longer runs
 
@@ -130,6 +156,6 @@ recordings: ## record the programs anew that late joiners' screens are tested wi
 	cargo run -p gantline-node --example record_terminals -- $(NAME)
 
 # Internal: what the targets above need, installed when it is not there.
-tools: tools-test tools-check
-tools-test tools-check tools-fuzz: tools-%:
+tools: tools-test tools-check tools-dashboard
+tools-test tools-check tools-fuzz tools-dashboard: tools-%:
 	@scripts/install-tools $*

@@ -7,7 +7,10 @@ use gantline_protocol::{Alias, Name, RelayAddress};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::state::{Home, StateError, read_config, write_config};
+use crate::{
+    history::Retention,
+    state::{Home, StateError, read_config, write_config},
+};
 
 /// The name of the file in [`Home::config_dir`].
 pub const FILE: &str = "config.toml";
@@ -15,6 +18,11 @@ pub const FILE: &str = "config.toml";
 pub const DEFAULT_LOOPBACK_PORT: u16 = 33120;
 /// The greatest number of relays.
 pub const MAX_RELAYS: usize = 16;
+
+/// The most days and lives for which history is kept.
+pub const MAX_HISTORY_DAYS: u32 = 3650;
+/// See [`MAX_HISTORY_DAYS`].
+pub const MAX_HISTORY_ROWS: u32 = 10_000_000;
 
 /// What a person decided about their node, checked. A missing file means the default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +35,8 @@ pub struct Config {
     pub relays: Vec<RelayConfig>,
     /// The API on 127.0.0.1.
     pub loopback: LoopbackConfig,
+    /// How long history is kept: the table `[history]`, with `days` and `rows`.
+    pub history: Retention,
 }
 
 /// A relay that the node dials: a `[[relay]]` table.
@@ -183,6 +193,17 @@ impl Config {
             }
             relays.push(RelayConfig { address, behind_proxy: relay.behind_proxy });
         }
+        let WrittenHistory { days, rows } = written.history;
+        for (key, number, greatest) in
+            [("days", &days, MAX_HISTORY_DAYS), ("rows", &rows, MAX_HISTORY_ROWS)]
+        {
+            if !(1..=greatest).contains(number.get_ref()) {
+                let line = line_of(text, number.span().start);
+                return Err(format!(
+                    "line {line}, key `history.{key}`: it is not within 1 and {greatest}"
+                ));
+            }
+        }
         let WrittenLoopback { enabled, port } = written.loopback;
         let port = NonZeroU16::new(port).map_or(LoopbackPort::Any, LoopbackPort::From);
         Ok(Self {
@@ -190,6 +211,7 @@ impl Config {
             alias: written.alias,
             relays,
             loopback: LoopbackConfig { enabled, port },
+            history: Retention { days: days.into_inner(), rows: rows.into_inner() },
         })
     }
 }
@@ -205,7 +227,13 @@ impl Default for Config {
         let port =
             NonZeroU16::new(DEFAULT_LOOPBACK_PORT).map_or(LoopbackPort::Any, LoopbackPort::From);
         let loopback = LoopbackConfig { enabled: true, port };
-        Self { name: None, alias: None, relays: Vec::new(), loopback }
+        Self {
+            name: None,
+            alias: None,
+            relays: Vec::new(),
+            loopback,
+            history: Retention::default(),
+        }
     }
 }
 
@@ -218,6 +246,8 @@ struct Written {
     relay: Vec<WrittenRelay>,
     #[serde(default)]
     loopback: WrittenLoopback,
+    #[serde(default)]
+    history: WrittenHistory,
 }
 
 #[derive(Deserialize)]
@@ -238,6 +268,20 @@ struct WrittenLoopback {
 impl Default for WrittenLoopback {
     fn default() -> Self {
         Self { enabled: true, port: DEFAULT_LOOPBACK_PORT }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenHistory {
+    days: Spanned<u32>,
+    rows: Spanned<u32>,
+}
+
+impl Default for WrittenHistory {
+    fn default() -> Self {
+        let Retention { days, rows } = Retention::default();
+        Self { days: Spanned::new(0..0, days), rows: Spanned::new(0..0, rows) }
     }
 }
 
@@ -288,6 +332,9 @@ mod tests {
             ("\n[loopback]\nport = 70000\n", "line 3", "port"),
             ("\n\nname = \" ada\"\n", "line 3", "name"),
             ("[[relay]]\naddress = \"Relay.Example\"\n", "line 2", "address"),
+            ("[history]\ndays = 7\nrows = 0\n", "line 3", "history.rows"),
+            ("[history]\ndays = 9999\n", "line 2", "history.days"),
+            ("[history]\nweeks = 3\n", "line 2", "weeks"),
             ("[[relay]]\n\ntoken = \"x\"\n", "line 3", "token"),
             (twice, "line 4", "relay.address"),
             ("name = \n", "line 1", "name"),

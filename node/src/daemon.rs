@@ -19,16 +19,22 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         self, App, Links, MachineInfo, Mutations,
-        listen::{ListenError, LoopbackListener, OnPipe, Place, UnixSocket},
+        listen::{ListenError, LoopbackListener, OnPipe, OneTimeTokens, Place, UnixSocket},
     },
     config::Config,
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
+    gateway::Gateway,
+    history::{self, History},
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::Agents,
     uplink::{Identity, Tokens, Uplinks},
+    vitals::Monitor,
 };
+
+/// How long the history may take to be written when a node stops, though its time is over.
+const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
 /// A running node. Dropping it stops it without waiting for anything; use [`Node::shut_down`].
 #[derive(Debug)]
@@ -38,6 +44,7 @@ pub struct Node {
     home: Home,
     loopback: Option<SocketAddr>,
     agents: Agents,
+    history: History,
     devices: Devices,
     sessions: Sessions,
     door: Door,
@@ -102,7 +109,12 @@ impl Node {
             })
             .await?
         };
+        let history = History::open(home.state_dir(), config.history, events.clone());
         agents.find_again().await;
+        history.settle_with({
+            let agents = agents.clone();
+            move || agents.list()
+        });
         let socket = UnixSocket::bind(&home).await?;
         let loopback = match config.loopback.enabled {
             true => Some(LoopbackListener::bind(&home, config.loopback.port).await?),
@@ -114,25 +126,34 @@ impl Node {
         let machine_id = nameplate.key.public().machine_id();
         let uplinks = Arc::new(Mutex::new(None));
         let closing = CancellationToken::new();
+        let machine = Arc::new(MachineInfo {
+            machine_id,
+            alias: config.alias.clone(),
+            name: name.clone(),
+            relays,
+            started_at: SystemTime::now().into(),
+            started: Instant::now(),
+        });
+        let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
+        let one_time_tokens = OneTimeTokens::default();
         let router = api::router(App {
-            machine: Arc::new(MachineInfo {
-                machine_id,
-                alias: config.alias.clone(),
-                name: name.clone(),
-                started_at: SystemTime::now().into(),
-                started: Instant::now(),
-            }),
+            machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
+            vitals: Monitor::of(agents.clone(), closing.clone()),
+            history: history.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
+            one_time_tokens: one_time_tokens.clone(),
+            gateway,
             closing: closing.clone(),
         });
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
+        listeners.spawn(noted(&history, &events, &agents, &closing));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
@@ -148,6 +169,7 @@ impl Node {
             home,
             loopback: address,
             agents,
+            history,
             devices,
             sessions,
             door,
@@ -200,6 +222,8 @@ impl Node {
         if let Some(uplinks) = uplinks {
             let _ = timeout_at(deadline, uplinks.stop()).await;
         }
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        self.history.close(left.max(HISTORY_WITHIN)).await;
         let files = self.home.run_files();
         if let Err(error) = blocking(move || files.remove(Place::FILE)).await {
             tracing::warn!(%error, "the note of where the node listened stays behind");
@@ -212,6 +236,27 @@ impl Drop for Node {
         self.door.close();
         self.closing.cancel();
         self.sessions.close();
+        self.history.end();
+    }
+}
+
+/// Notes what the events tell of agents, until the node stops.
+fn noted(
+    history: &History,
+    events: &Events,
+    agents: &Agents,
+    closing: &CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (found, listed) = (agents.clone(), agents.clone());
+    let find = move |id| found.find(id).ok();
+    let follow =
+        history::follow(history.journal().clone(), events.clone(), find, move || listed.list());
+    let closing = closing.clone();
+    async move {
+        tokio::select! {
+            () = closing.cancelled() => {}
+            () = follow => {}
+        }
     }
 }
 

@@ -21,13 +21,16 @@ use api_support::{AgentsEnd, Answer, PATIENCE, TestNode, request};
 use axum::{Router, body::Body};
 use gantline_login::StaticKey;
 use gantline_node::{
-    access::{Effect, Entrance, Principal, Subject, TABLE},
-    api::{self, App, Links, MachineInfo, Mutations},
+    access::{Effect, Entrance, From, Principal, Subject, TABLE},
+    api::{self, App, Links, MachineInfo, Mutations, listen::OneTimeTokens},
     door::{Devices, Nameplate, Sessions},
     events::Events,
+    gateway::Gateway,
+    history::{History, Retention},
     pty::{Shims, log::Limits},
     state::Home,
     supervisor::{Agents, Settings},
+    vitals::Monitor,
 };
 use gantline_protocol::{
     DeviceId, Role, ViewerId,
@@ -61,7 +64,7 @@ impl TestApp {
         let key = StaticKey::from_secret(&[1; 32]);
         let relays = vec!["relay.example".parse().unwrap()];
         let machine_id = key.public().machine_id();
-        let nameplate = Nameplate { key, name: "ada".parse().unwrap(), relays };
+        let nameplate = Nameplate { key, name: "ada".parse().unwrap(), relays: relays.clone() };
         let sessions = Sessions::default();
         let devices =
             Devices::load(nameplate, home.state_files(), events.clone(), sessions).unwrap();
@@ -71,21 +74,28 @@ impl TestApp {
         let settings = Settings { limits: LIMITS, ..Settings::default() };
         let agents = Agents::with_settings(shims, events.clone(), settings);
         let closing = CancellationToken::new();
-        let machine = MachineInfo {
+        let machine = Arc::new(MachineInfo {
             machine_id,
             alias: None,
             name: "ada".parse().unwrap(),
+            relays,
             started_at: SystemTime::now().into(),
             started: Instant::now(),
-        };
+        });
+        let history = History::open(home.state_dir(), Retention::default(), events.clone());
+        let gateway = Gateway::new(home, machine.clone(), events.clone(), closing.clone());
         let router = api::router(App {
-            machine: Arc::new(machine),
+            machine,
             events: events.clone(),
             links: Links::new(Vec::new),
             agents: agents.clone(),
+            vitals: Monitor::of(agents.clone(), closing.clone()),
+            history,
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,
+            one_time_tokens: OneTimeTokens::default(),
+            gateway,
             closing: closing.clone(),
         });
         Self { _ends: ends, _dir: dir, router, events, closing }
@@ -124,8 +134,10 @@ fn every_route_is_in_the_table_of_roles_and_every_entry_is_a_route() {
             routes.insert((method.to_ascii_uppercase(), path.clone()));
         }
     }
-    let entries: BTreeSet<_> =
-        TABLE.iter().map(|access| (access.method.to_string(), access.path.to_owned())).collect();
+    let entries: BTreeSet<_> = TABLE
+        .iter()
+        .map(|access| (access.method.to_string(), api::documented(access.path)))
+        .collect();
     assert_eq!(routes, entries);
     assert_eq!(entries.len(), TABLE.len(), "an entry is there twice");
 }
@@ -136,19 +148,29 @@ async fn each_route_lets_in_exactly_the_roles_that_may() {
     for access in TABLE {
         // An id that names nothing, and an empty body: whoever is let in can do no harm.
         let id = if access.path.contains("agents") { "ag-zzzzz" } else { "00" };
-        let path = access.path.replace("{id}", id);
+        let path = access.path.replace("{id}", id).replace("{*rest}", "machine");
         let ask = || empty(access.method.as_str(), &path);
         let nobody = app.whole(None, ask()).await;
         nobody.is_problem(401, "unauthenticated");
         for role in [Role::Observer, Role::Operator, Role::Owner] {
             let answer = app.ask(Some(device(1, role)), ask()).await;
-            let (status, is_let_in) = (answer.status().as_u16(), role >= access.least);
+            let status = answer.status().as_u16();
+            let is_let_in = role >= access.least && access.from == From::Anywhere;
             assert_eq!(status != 403, is_let_in, "{role:?}: {} {path}: {status}", access.method);
             assert!(status < 500 && status != 401, "{role:?}: {} {path}: {status}", access.method);
             if access.effect == Effect::Reads || !is_let_in {
                 continue;
             }
             assert!(status >= 400, "{} {path} did something with nothing", access.method);
+        }
+        if access.from == From::Here {
+            for entrance in [Entrance::UnixSocket, Entrance::Loopback] {
+                let answer = app.ask(Some(Principal::local(entrance)), ask()).await;
+                let status = answer.status().as_u16();
+                assert!(status != 403 && status < 500, "{} {path}: {status}", access.method);
+            }
+            let disguised = Principal::local(Entrance::Session);
+            app.whole(Some(disguised), ask()).await.is_problem(403, "role-forbids");
         }
     }
 }
@@ -382,6 +404,19 @@ async fn the_api_describes_itself() {
     let described = node.send(request("GET", "/v1/openapi.json", None).header("host", "x")).await;
     assert_eq!(&described.json(), api::document());
     node.shut_down().await;
+}
+
+#[test]
+fn whatever_the_description_refers_to_is_in_it() {
+    let text = api::document().to_string();
+    let schemas = api::document()["components"]["schemas"].as_object().unwrap();
+    let absent: BTreeSet<&str> = text
+        .split("\"#/components/schemas/")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|name| !schemas.contains_key(*name))
+        .collect();
+    assert!(absent.is_empty(), "name them in Description of node/src/api/document.rs: {absent:?}");
 }
 
 /// `GANTLINE_UPDATE_OPENAPI=1` writes the file anew.

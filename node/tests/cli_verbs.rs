@@ -187,7 +187,9 @@ fn where_the_user_has_a_manager_each_agent_gets_a_scope_of_its_own() {
     let id = home.spawn("echo in a scope");
     assert!(home.ok(&["logs", "-f", &id]).contains("in a scope"));
     let asked = || std::fs::read_to_string(dir.path().join("asked")).unwrap();
-    assert!(asked().starts_with("--user --scope --quiet --collect --unit=gantline-ag-"));
+    assert!(asked().starts_with(
+        "--user --scope --quiet --collect --property=Delegate=yes --unit=gantline-ag-"
+    ));
     // A manager that refuses costs the scope, not the agent.
     std::fs::write(dir.path().join("refuse"), "").unwrap();
     let id = home.spawn("echo all the same");

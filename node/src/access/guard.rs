@@ -18,7 +18,7 @@ use http_body_util::Limited;
 
 use super::{
     Principal,
-    table::{self, Access, Effect},
+    table::{self, Access, Effect, From},
 };
 use crate::api::Refused;
 
@@ -48,6 +48,11 @@ fn admit(mut request: Request) -> Result<Request, Box<Response>> {
     if principal.role < access.least {
         return Err(Box::new(forbidden(principal.role, access.least)));
     }
+    match access.from {
+        From::Anywhere => {}
+        From::Here if principal.is_local_user() => {}
+        From::Here => return Err(Box::new(only_here())),
+    }
     request.extensions_mut().insert::<&'static Access>(access);
     let limit = match access.effect {
         Effect::Reads => 0,
@@ -72,6 +77,11 @@ fn forbidden(role: Role, least: Role) -> Response {
         name(least),
         name(role),
     );
+    Refused::new(ProblemCode::RoleForbids, detail).into_response()
+}
+
+fn only_here() -> Response {
+    let detail = "this is for the machine's own user, on the machine itself, and not for sessions; to reach another machine, pair this device with that one";
     Refused::new(ProblemCode::RoleForbids, detail).into_response()
 }
 

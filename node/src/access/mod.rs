@@ -6,4 +6,4 @@ mod table;
 
 pub(crate) use guard::guard;
 pub use principal::{Entrance, Principal, Subject};
-pub use table::{Access, Effect, TABLE};
+pub use table::{Access, Effect, From, TABLE};

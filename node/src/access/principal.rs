@@ -1,7 +1,10 @@
 //! Whoever a request comes from. Every request that reaches the router has one, put there by the
 //! door or listener that let it in, never by the request itself.
 
-use gantline_protocol::{DeviceId, Role};
+use gantline_protocol::{
+    DeviceId, Name, Role,
+    api::{Actor, Way, Who},
+};
 
 /// Whoever a request comes from, and what they may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,5 +42,28 @@ impl Principal {
     #[must_use]
     pub const fn local(entrance: Entrance) -> Self {
         Self { subject: Subject::LocalUser, role: Role::Owner, entrance }
+    }
+
+    /// Whether it is the user that the node runs as, and not somebody in a session.
+    #[must_use]
+    pub const fn is_local_user(&self) -> bool {
+        match (self.subject, self.entrance) {
+            (Subject::LocalUser, Entrance::UnixSocket | Entrance::Loopback) => true,
+            (Subject::LocalUser, Entrance::Session) | (Subject::Device(_), _) => false,
+        }
+    }
+
+    /// The same for the history, with what people call the device now.
+    pub fn actor(&self, name_of: impl FnOnce(DeviceId) -> Option<Name>) -> Actor {
+        let who = match self.subject {
+            Subject::LocalUser => Who::LocalUser,
+            Subject::Device(device_id) => Who::Device { device_id, name: name_of(device_id) },
+        };
+        let path = match self.entrance {
+            Entrance::UnixSocket => Way::Unix,
+            Entrance::Loopback => Way::Loopback,
+            Entrance::Session => Way::Session,
+        };
+        Actor { who, path: Some(path) }
     }
 }

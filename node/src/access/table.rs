@@ -13,8 +13,19 @@ pub struct Access {
     pub path: &'static str,
     /// The least role that may call it.
     pub least: Role,
+    /// From where it may be called.
+    pub from: From,
     /// What it does to the machine.
     pub effect: Effect,
+}
+
+/// From where a route may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// From everywhere that a request can come from.
+    Anywhere,
+    /// On the machine itself, by its own user. Not in a session, whatever its role.
+    Here,
 }
 
 /// What a route does to the machine.
@@ -54,13 +65,31 @@ pub const TABLE: &[Access] = &[
     entry(Method::POST, "/v1/invitations", Role::Owner, SMALL),
     entry(Method::DELETE, "/v1/invitations/{id}", Role::Owner, SMALL),
     entry(Method::GET, "/v1/machine", Role::Observer, Effect::Reads),
+    here(Method::GET, "/v1/machines", Effect::Reads),
+    here(Method::POST, "/v1/machines", SMALL),
+    here(Method::GET, "/v1/machines/events", Effect::Reads),
+    here(Method::GET, "/v1/machines/{id}", Effect::Reads),
+    here(Method::PATCH, "/v1/machines/{id}", SMALL),
+    here(Method::DELETE, "/v1/machines/{id}", SMALL),
+    // What each of these is allowed to be, the other machine says.
+    here(Method::GET, "/v1/machines/{id}/{*rest}", Effect::Converses),
+    here(Method::POST, "/v1/machines/{id}/{*rest}", Effect::Converses),
+    here(Method::PUT, "/v1/machines/{id}/{*rest}", Effect::Converses),
+    here(Method::PATCH, "/v1/machines/{id}/{*rest}", Effect::Converses),
+    here(Method::DELETE, "/v1/machines/{id}/{*rest}", Effect::Converses),
+    here(Method::POST, "/v1/one-time-tokens", SMALL),
     entry(Method::GET, "/v1/openapi.json", Role::Observer, Effect::Reads),
     entry(Method::POST, "/v1/pairing-codes", Role::Owner, SMALL),
     entry(Method::GET, "/v1/status", Role::Observer, Effect::Reads),
+    entry(Method::GET, "/v1/vitals", Role::Observer, Effect::Reads),
 ];
 
 const fn entry(method: Method, path: &'static str, least: Role, effect: Effect) -> Access {
-    Access { method, path, least, effect }
+    Access { method, path, least, from: From::Anywhere, effect }
+}
+
+const fn here(method: Method, path: &'static str, effect: Effect) -> Access {
+    Access { method, path, least: Role::Owner, from: From::Here, effect }
 }
 
 /// The entry of a route.

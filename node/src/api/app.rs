@@ -2,12 +2,21 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 
-use axum::{Router, middleware};
-use gantline_protocol::{Alias, MachineId, Name, Timestamp, api::LinkStatus};
+use axum::{Extension, Router, middleware};
+use gantline_protocol::{Alias, MachineId, Name, RelayAddress, Timestamp, api::LinkStatus};
 use tokio_util::sync::CancellationToken;
 
-use super::{Mutations, idempotency, idempotency::Idempotency, problem, routes};
-use crate::{access, door::Devices, events::Events, supervisor::Agents};
+use super::{
+    Mutations,
+    idempotency::{self, Idempotency},
+    listen::OneTimeTokens,
+    problem,
+    routes::{self, machines::Here},
+};
+use crate::{
+    access, door::Devices, events::Events, gateway::Gateway, history::History, supervisor::Agents,
+    vitals::Monitor,
+};
 
 /// What the API speaks about. Clones are the same.
 #[derive(Debug, Clone)]
@@ -20,12 +29,20 @@ pub struct App {
     pub links: Links,
     /// The agents that run on it.
     pub agents: Agents,
+    /// What it and they use.
+    pub vitals: Monitor,
+    /// What has become of them.
+    pub history: History,
     /// Who may reach it.
     pub devices: Devices,
     /// Whatever changes it.
     pub mutations: Mutations,
     /// Where the API is on 127.0.0.1, if it is there.
     pub loopback: Option<SocketAddr>,
+    /// Tokens by which its own page is let in.
+    pub one_time_tokens: OneTimeTokens,
+    /// Reaches other machines for its own user.
+    pub gateway: Gateway,
     /// Ends the answers that would go on for ever.
     pub closing: CancellationToken,
 }
@@ -60,6 +77,8 @@ pub struct MachineInfo {
     pub alias: Option<Alias>,
     /// What people call it.
     pub name: Name,
+    /// The relays that reach it.
+    pub relays: Vec<RelayAddress>,
     /// When the node was started.
     pub started_at: Timestamp,
     /// The same, on the clock that is never set.
@@ -69,11 +88,17 @@ pub struct MachineInfo {
 /// The router that answers every request to this machine. A request without a
 /// [`access::Principal`] is refused.
 pub fn router(app: App) -> Router {
-    let (router, _) = routes::all().split_for_parts();
+    let (own, _) = routes::own().split_for_parts();
+    let (gateway, _) = routes::gateway().split_for_parts();
+    let keys = Idempotency::default();
+    let own = guarded(own.fallback(problem::no_such_path).with_state(app.clone()), &keys);
+    let gateway = gateway.with_state(app).layer(Extension(Here(own.clone())));
+    own.merge(guarded(gateway, &keys))
+}
+
+fn guarded(router: Router, keys: &Idempotency) -> Router {
     router
-        .fallback(problem::no_such_path)
-        .with_state(app)
-        .layer(middleware::from_fn_with_state(Idempotency::default(), idempotency::once))
+        .layer(middleware::from_fn_with_state(keys.clone(), idempotency::once))
         .layer(middleware::from_fn(problem::catch_panics))
         .layer(middleware::from_fn(access::guard))
 }

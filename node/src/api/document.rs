@@ -4,13 +4,16 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use gantline_protocol::{
     Epoch, Offset,
-    api::{Cursor, Dependency, EventId, ExecEvent, Problem},
+    api::{
+        Cursor, Dependency, EventId, ExecEvent, MachineEventsMissed, PagePlace, PageToken,
+        PageTokenRequest, Problem,
+    },
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::routes;
-use crate::access::{Access, Effect, TABLE};
+use crate::access::{Access, Effect, From, TABLE};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,7 +40,18 @@ use crate::access::{Access, Effect, TABLE};
         (name = "devices", description = "Who may reach the machine."),
         (name = "pairing", description = "Codes and invitations by which devices are paired."),
     ),
-    components(schemas(Problem, Dependency, Offset, Epoch, EventId, Cursor))
+    components(schemas(
+        Cursor,
+        Dependency,
+        Epoch,
+        EventId,
+        MachineEventsMissed,
+        Offset,
+        PagePlace,
+        PageToken,
+        PageTokenRequest,
+        Problem
+    ))
 )]
 pub(super) struct Description;
 
@@ -45,6 +59,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let (_, document) = routes::all().split_for_parts();
     let mut document = serde_json::to_value(document).unwrap_or_default();
     reword(&mut document);
+    without_stars(&mut document);
     for access in TABLE {
         complete(&mut document, access);
     }
@@ -115,11 +130,21 @@ fn failure(what: &str) -> Value {
 /// Adds what follows from the table, and how the route fails.
 fn complete(document: &mut Value, access: &Access) {
     let method = access.method.as_str().to_ascii_lowercase();
-    let paths = document.get_mut("paths").and_then(|paths| paths.get_mut(access.path));
+    let path = documented(access.path);
+    let paths = document.get_mut("paths").and_then(|paths| paths.get_mut(&path));
     let Some(operation) = paths.and_then(|path| path.get_mut(&method)?.as_object_mut()) else {
         return;
     };
+    if access.path != path {
+        // One handler answers several methods, and an operation's name may be there once.
+        let name = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{name}_{method}");
+        operation.insert("operationId".to_owned(), json!(name));
+    }
     operation.insert("x-least-role".to_owned(), json!(access.least));
+    if access.from == From::Here {
+        operation.insert("x-only-here".to_owned(), json!(true));
+    }
     let changes = matches!(access.effect, Effect::Changes { .. });
     if changes
         && let Some(parameters) =
@@ -206,6 +231,19 @@ fn answered_by(value: &Value, document: &Value, names: &mut BTreeSet<String>) {
         }
         Value::Array(items) => items.iter().for_each(|item| answered_by(item, document, names)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A path as it is documented: the router marks a parameter that takes the rest of it by a star.
+#[must_use]
+pub fn documented(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+fn without_stars(document: &mut Value) {
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        let all = std::mem::take(paths);
+        paths.extend(all.into_iter().map(|(path, operations)| (documented(&path), operations)));
     }
 }
 

@@ -12,6 +12,10 @@ mod problem;
 mod routes;
 
 pub use app::{App, Links, MachineInfo, router};
-pub use document::document;
+pub use document::{document, documented};
+pub(crate) use listen::SUBPROTOCOL;
 pub use mutations::{Act, Mutations};
 pub use problem::Refused;
+
+/// The software version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

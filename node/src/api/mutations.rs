@@ -4,10 +4,10 @@
 use std::fmt;
 
 use gantline_protocol::{
-    AgentId, DeviceId, InvitationId, Role,
+    AgentId, DeviceId, InvitationId, MachineId, Name, Role,
     api::{
-        Agent, Command, ExecRequest, InvitationRequest, MintedCode, MintedInvitation, Problem,
-        ProblemCode, Signal, SpawnRequest,
+        AddMachineRequest, AddedMachine, Agent, Command, ExecRequest, InvitationRequest,
+        MachineSummary, MintedCode, MintedInvitation, Problem, ProblemCode, Signal, SpawnRequest,
     },
 };
 
@@ -15,6 +15,7 @@ use super::Refused;
 use crate::{
     access::Principal,
     door::{Devices, DevicesError},
+    gateway::Gateway,
     pty::HostError,
     supervisor::{Agents, AgentsError, Exec},
 };
@@ -40,6 +41,12 @@ pub enum Act<'a> {
     MintInvitation(&'a InvitationRequest),
     /// Withdraw an invitation.
     RevokeInvitation(InvitationId),
+    /// Pair this machine's user with another machine.
+    AddMachine,
+    /// Call another machine something else.
+    RenameMachine(MachineId, &'a Name),
+    /// Forget another machine.
+    ForgetMachine(MachineId),
 }
 
 /// Does what changes this machine. Clones do the same.
@@ -144,6 +151,49 @@ impl Mutations {
         admit(who, &Act::RevokeInvitation(id))?;
         Ok(self.devices.revoke_invitation(id).await?)
     }
+
+    /// Pairs this machine's user with another machine.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn add_machine(
+        &self,
+        who: &Principal,
+        gateway: &Gateway,
+        request: AddMachineRequest,
+    ) -> Result<AddedMachine, Refused> {
+        admit(who, &Act::AddMachine)?;
+        gateway.add(request).await
+    }
+
+    /// Calls another machine something else.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn rename_machine(
+        &self,
+        who: &Principal,
+        gateway: &Gateway,
+        id: MachineId,
+        name: Name,
+    ) -> Result<MachineSummary, Refused> {
+        admit(who, &Act::RenameMachine(id, &name))?;
+        gateway.rename(id, name).await
+    }
+
+    /// Forgets another machine.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn forget_machine(
+        &self,
+        who: &Principal,
+        gateway: &Gateway,
+        id: MachineId,
+    ) -> Result<(), Refused> {
+        admit(who, &Act::ForgetMachine(id))?;
+        gateway.forget(id).await
+    }
 }
 
 /// Whether `who` may do this, beyond what the role table has said. Everything is allowed as long as
@@ -168,6 +218,9 @@ impl fmt::Display for Act<'_> {
             Self::MintCode(role) => write!(f, "mint a code for {role:?}"),
             Self::MintInvitation(request) => write!(f, "mint an invitation: {request:?}"),
             Self::RevokeInvitation(InvitationId(id)) => write!(f, "withdraw the invitation {id}"),
+            Self::AddMachine => f.write_str("pair with a machine"),
+            Self::RenameMachine(id, name) => write!(f, "call the machine {id} {name}"),
+            Self::ForgetMachine(id) => write!(f, "forget the machine {id}"),
         }
     }
 }

@@ -14,12 +14,12 @@ use serde::Serialize;
 
 use super::{
     Context,
-    book::{Book, Entry},
     failure::{Exit, Failure},
     out,
     reach::{MAX_ANSWER, PathChoice, no_loopback},
     text,
 };
+use crate::gateway::book::{Book, Entry};
 
 /// How often a code may be tried. Each try lets a malicious relay test one guess.
 const TRIES: u32 = 2;
@@ -228,18 +228,8 @@ fn explain(error: &PathError, path: &Path, what: &str) -> Failure {
 
 /// Stores what was paired, before anybody is told.
 fn keep(paired: KnownMachine, name: Option<Name>, context: &Context) -> Result<Entry, Failure> {
-    let stored = Book::change(&context.reach.home, |book| {
-        let machine = paired.machine_id;
-        let wanted = name.unwrap_or_else(|| paired.name.clone());
-        let name = book.free_name(&wanted, machine);
-        let alias = book.by_id(machine).and_then(|entry| entry.alias.clone());
-        let entry = Entry { machine: KnownMachine { name, ..paired }, alias, revoked_at: None };
-        match book.by_id_mut(machine) {
-            Some(known) => *known = entry.clone(),
-            None => book.machines.push(entry.clone()),
-        }
-        Ok(entry)
-    });
+    let stored =
+        Book::change(&context.reach.home, |book| Ok::<_, Failure>(book.enter(paired, name)));
     stored.map_err(|failure| {
         failure.while_doing("the machine agreed, but the pairing can't be stored here").next(
             "nothing was paired; the machine forgets it in 10 minutes. Mend this, then ask for a \
@@ -289,7 +279,7 @@ async fn first_session(entry: &Entry, client: &Client, path: &Path, context: &Co
                     entry.machine.earlier = None;
                     entry.alias = alias;
                 }
-                Ok(())
+                Ok::<_, Failure>(())
             });
             if let Err(failure) = noted {
                 out::say(format!("not noted that the pairing works: {failure}"));

@@ -9,7 +9,7 @@ use gantline_protocol::{
 };
 
 use super::text;
-use crate::{config::ConfigError, daemon::StartError, state::StateError};
+use crate::{config::ConfigError, daemon::StartError, gateway::book::BookError, state::StateError};
 
 /// What the program ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +141,15 @@ impl From<ConnectError> for Failure {
 impl From<PathError> for Failure {
     fn from(error: PathError) -> Self {
         Self::new(Exit::Unreachable, error)
+    }
+}
+
+impl From<BookError> for Failure {
+    fn from(error: BookError) -> Self {
+        match error {
+            BookError::Ambiguous => Self::usage(error),
+            BookError::State(_) | BookError::Forged { .. } => Self::failed(error),
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     Context,
-    book::{Book, Entry},
     failure::{Exit, Failure},
     out,
     reach::{self, MAX_ANSWER},
     text,
 };
+use crate::gateway::book::{Book, Entry};
 
 /// How long a machine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,7 +4,6 @@
 mod add;
 mod agent;
 mod attach;
-mod book;
 mod device;
 mod events;
 mod exec;

@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 
 use super::{
     Context, agent,
-    book::Book,
     failure::{Exit, Failure},
     out,
     reach::{self, Reach, Target},
     text,
 };
+use crate::gateway::book::Book;
 
 /// List agents
 #[derive(Debug, clap::Args)]

@@ -13,12 +13,12 @@ use gantline_transport::Carriers;
 use serde::de::DeserializeOwned;
 
 use super::{
-    book::{self, Book, Entry},
     failure::{Exit, Failure},
     text,
 };
 use crate::{
     api::listen::{Place, UnixSocket},
+    gateway::book::{self, Book, Entry},
     state::{Home, identity},
 };
 
@@ -260,7 +260,7 @@ pub(super) fn revoked(home: &Home, entry: &Entry) -> Failure {
         if let Some(entry) = book.by_id_mut(entry.machine.machine_id) {
             entry.revoked_at.get_or_insert(now);
         }
-        Ok(())
+        Ok::<_, Failure>(())
     });
     let name = entry.machine.name.as_str();
     let failure = Failure::failed(format!("{name} has removed this device: it was revoked"));

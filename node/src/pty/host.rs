@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use gantline_protocol::{
     AgentId, Offset, Timestamp, ViewerId,
-    api::{ExitStatus, signal::Signal},
+    api::{ExitStatus, ResourceLimits, signal::Signal},
     shim::{Ack, FromShim, Greeting, LENGTH, MAX_CHECKPOINT, ReadMode, Scope, ToShim, Versions},
     terminal::TerminalSize,
 };
@@ -38,11 +38,14 @@ use super::{
     log::{Limits, Log, Source},
     scope as unit,
 };
-use crate::shim::{
-    self, Applied,
-    log::kept,
-    record::{Definition, Exit, Kind, Life, Record},
-    start::{self, Answer, Start},
+use crate::{
+    limits::{Ground, Group},
+    shim::{
+        self, Applied,
+        log::kept,
+        record::{Definition, Exit, Kind, Life, Record},
+        start::{self, Answer, Start},
+    },
 };
 
 /// Input that a shim has yet to give to its process, in bytes. When there is so much, whoever types
@@ -102,6 +105,24 @@ impl Shims {
     }
 }
 
+/// How a process is held.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hold {
+    /// How much of its output is kept.
+    pub(crate) limits: Limits,
+    /// What it may use, with all that it starts.
+    pub(crate) resources: ResourceLimits,
+    /// What it leaves behind when it ends by itself is asked to end, and killed after so long. If
+    /// left out, it stays.
+    pub(crate) rest: Option<Duration>,
+}
+
+impl From<Limits> for Hold {
+    fn from(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
 /// How a process ended; `None` when nobody saw it.
 pub type Ended = Option<ExitStatus>;
 
@@ -138,7 +159,11 @@ struct Shared {
     pid: Mutex<Option<u32>>,
     /// How far pipes are read ahead of whoever wants all of it; 0 when nobody does.
     hold: AtomicU32,
+    /// Why its limits are not enforced, if they are not.
+    not_enforced: Mutex<Option<String>>,
     situation: watch::Sender<Situation>,
+    /// The shim has gone, and so has everything that it looked after.
+    is_over: CancellationToken,
     /// Nobody wants it any more.
     is_left: CancellationToken,
 }
@@ -179,8 +204,9 @@ impl Host {
         shims: &Shims,
         definition: &Definition,
         command: Prepared,
-        limits: Limits,
+        hold: impl Into<Hold>,
     ) -> Result<Self, HostError> {
+        let Hold { limits, resources, rest } = hold.into();
         let host = Self::new(shims, definition, limits);
         let shared = host.shared.clone();
         let terminal = match definition.kind {
@@ -192,12 +218,24 @@ impl Host {
                 None
             }
         };
+        let (ground, lack) = match resources.are_none() {
+            true => (None, None),
+            false => match spawn_blocking(Ground::find).await {
+                Ok(Ok(Ground { dir, lack })) => (Some(dir.clone()), lack.clone()),
+                Ok(Err(why)) => (None, Some(why.clone())),
+                Err(error) => (None, Some(error.to_string())),
+            },
+        };
         let start = Start {
             epoch: definition.epoch,
             dir: shared.record.dir().to_owned(),
             socket: shared.socket.clone(),
             limits,
             terminal,
+            resources,
+            rest,
+            ground,
+            lack,
             command,
         };
         let (record, definition) = (shared.record.clone(), definition.clone());
@@ -206,7 +244,8 @@ impl Host {
         created.map_err(|error| HostError::Files { path: shims.log_dir.clone(), error })?;
         let first_words = shared.first_words(Offset(0));
         match launch(shims, shared.agent, &start, &first_words).await {
-            Ok((link, greeting, input)) => {
+            Ok((link, greeting, input, not_enforced)) => {
+                *lock(&shared.not_enforced) = not_enforced;
                 shared.linked(&link, greeting);
                 tokio::spawn(shared.keep(Some((link, input))));
                 Ok(host)
@@ -241,7 +280,9 @@ impl Host {
             first_size: definition.size,
             pid: Mutex::default(),
             hold: AtomicU32::new(0),
+            not_enforced: Mutex::default(),
             situation: watch::Sender::new(Situation::Looked),
+            is_over: CancellationToken::new(),
             is_left: CancellationToken::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -306,9 +347,9 @@ impl Host {
 
     /// SIGNAL: asks the process to end, and kills it with all that it has started if they have not
     /// within `grace`. The shim sees to that, whatever becomes of this node.
-    pub fn stop(&self, grace: Duration) {
+    pub fn stop(&self, signal: Signal, grace: Duration) {
         let kill_after_ms = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX).max(1);
-        self.say(&ToShim::Signal { signal: Signal::Term, scope: Scope::Group, kill_after_ms });
+        self.say(&ToShim::Signal { signal, scope: Scope::Group, kill_after_ms });
     }
 
     /// CHECKPOINT: keeps a state of the terminal as it was after the output before `offset`, for a
@@ -384,6 +425,24 @@ impl Host {
         }
     }
 
+    /// Waits until the shim has gone as well: when it was told to stop, nothing that the process has
+    /// started is left then.
+    pub async fn is_over(&self) {
+        self.shared.is_over.cancelled().await;
+    }
+
+    /// Why the limits of the process are not enforced, if it has some and they are not.
+    #[must_use]
+    pub fn limits_not_enforced(&self) -> Option<String> {
+        lock(&self.shared.not_enforced).clone()
+    }
+
+    /// Who holds it, and its process; `None` when that can't be read.
+    pub(crate) async fn life(&self) -> Option<Life> {
+        let record = self.shared.record.clone();
+        spawn_blocking(move || record.life()).await.ok()?.ok()?
+    }
+
     /// Waits until it is known what has become of it.
     pub(crate) async fn is_found(&self) {
         let mut situation = self.shared.situation.subscribe();
@@ -447,7 +506,10 @@ impl Shared {
                     Some(found) => found,
                     None => match self.look().await {
                         Some(found) => found,
-                        None => return,
+                        None => {
+                            self.is_over.cancel();
+                            return;
+                        }
                     },
                 };
                 let ended = link.run(input, |message| self.hear(&message)).await;
@@ -469,6 +531,10 @@ impl Shared {
         loop {
             match self.find_out().await {
                 Found::Shim(link, greeting, input) => {
+                    let this = self.clone();
+                    if let Ok(Ok(Some(life))) = spawn_blocking(move || this.record.life()).await {
+                        *lock(&self.not_enforced) = life.not_enforced;
+                    }
                     let from = self.linked(&link, greeting);
                     link.send(&self.first_words(from));
                     return Some((link, input));
@@ -642,6 +708,9 @@ impl Shared {
             if this.socket.symlink_metadata().is_ok_and(is_socket) {
                 let _ = std::fs::remove_file(&this.socket);
             }
+            if let Ok(Some(Life { group: Some(group), .. })) = this.record.life() {
+                drop(Group::left(group));
+            }
             kept(this.record.dir(), kept_to, this.record.marks())
         });
         if let Ok(left) = left.await {
@@ -667,6 +736,9 @@ impl Typed {
     }
 }
 
+/// A shim that has started a process, and why its limits are not enforced, if they are not.
+type Launched = (Link, Greeting, Input, Option<String>);
+
 /// Starts a shim, in a scope of its own where there is such a thing, and hears whether it has started
 /// the process.
 async fn launch(
@@ -674,7 +746,7 @@ async fn launch(
     agent: AgentId,
     start: &Start,
     first_words: &[u8],
-) -> Result<(Link, Greeting, Input), HostError> {
+) -> Result<Launched, HostError> {
     let scope = unit::Scope::find();
     let in_scope = scope.and_then(|scope| scope.command(&shims.program, agent, start.epoch));
     if let Some(command) = in_scope {
@@ -695,7 +767,7 @@ async fn launch_by(
     agent: AgentId,
     start: &Start,
     first_words: &[u8],
-) -> Result<(Link, Greeting, Input), HostError> {
+) -> Result<Launched, HostError> {
     let path = &start.socket;
     if path.as_os_str().len() > MAX_SOCKET {
         let path = path.display();
@@ -732,17 +804,17 @@ async fn launch_by(
     };
     let late = |_| HostError::Shim("it does not start within 10 s".to_owned());
     let gone = |error: io::Error| HostError::NoShim(format!("it went without a word: {error}"));
-    match timeout(START_WITHIN, answered).await.map_err(late)?.map_err(gone)? {
-        Answer::Started { pid: _ } => {}
+    let not_enforced = match timeout(START_WITHIN, answered).await.map_err(late)?.map_err(gone)? {
+        Answer::Started { pid: _, not_enforced } => not_enforced,
         Answer::NotStarted { errno } => {
             return Err(HostError::Spawn(io::Error::from_raw_os_error(errno)));
         }
         Answer::Failed(why) => return Err(HostError::Shim(why)),
-    }
+    };
     let link = Link::new(ours);
     let greeted = link.greeted(Input::default()).await;
     let (greeting, input) = greeted.map_err(|error| HostError::Shim(error.to_string()))?;
-    Ok((link, greeting, input))
+    Ok((link, greeting, input, not_enforced))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -132,6 +132,23 @@ impl Log {
         self.cache().ring.stream_at(at)
     }
 
+    /// Its last bytes, `most` at most, as far as they are here.
+    pub(crate) fn tail(&self, most: usize) -> Vec<u8> {
+        let cache = self.cache();
+        let mut at = Offset(cache.ring.end().0.saturating_sub(most as u64));
+        let mut tail = Vec::with_capacity(most);
+        loop {
+            match cache.ring.find(at, most) {
+                Place::Memory(bytes) if !bytes.is_empty() => {
+                    at = Offset(at.0 + bytes.len() as u64);
+                    tail.extend_from_slice(&bytes);
+                }
+                Place::Gap { to } if to > at => at = to,
+                Place::Memory(_) | Place::Gap { .. } | Place::File(_) | Place::End => return tail,
+            }
+        }
+    }
+
     /// At most `limit` bytes from `from` on. Waits for the shim or for the disk at most, never for
     /// output.
     pub async fn read(&self, from: Offset, limit: usize) -> Read {

@@ -8,6 +8,7 @@ pub mod command;
 mod flow;
 pub mod host;
 pub mod hub;
+pub(crate) mod last_line;
 mod link;
 pub mod log;
 mod scope;

@@ -10,6 +10,8 @@ use std::{
 
 use gantline_protocol::{AgentId, Epoch};
 
+use crate::limits::scope_ending;
+
 /// What puts a program into a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
@@ -43,8 +45,10 @@ impl Scope {
         // Whoever runs it would take /proc/self for its own; a file that is gone can't be named.
         let program = program.canonicalize().ok().filter(|program| program.is_file())?;
         let mut command = tokio::process::Command::new(&self.run);
-        command.args(["--user", "--scope", "--quiet", "--collect"]);
-        command.arg(format!("--unit=gantline-{agent}-{:016x}", epoch.0)).arg("--").arg(program);
+        // The shim divides it: limits are not its own.
+        command.args(["--user", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]);
+        let unit = format!("gantline-{agent}{}", scope_ending(epoch));
+        command.arg(format!("--unit={unit}")).arg("--").arg(program);
         command.env_clear().env("XDG_RUNTIME_DIR", &self.runtime_dir);
         Some(command)
     }
@@ -73,8 +77,9 @@ mod tests {
         let agent = "ag-x7k2p".parse().unwrap();
         let command = scope.command(Path::new("/bin/sh"), agent, Epoch(10)).unwrap();
         let arguments: Vec<_> = command.as_std().get_args().map(|item| item.to_owned()).collect();
-        assert_eq!(arguments[4], "--unit=gantline-ag-x7k2p-000000000000000a");
-        assert_eq!(arguments[5], "--");
+        assert_eq!(arguments[4], "--property=Delegate=yes");
+        assert_eq!(arguments[5], "--unit=gantline-ag-x7k2p-000000000000000a.scope");
+        assert_eq!(arguments[6], "--");
         assert!(scope.command(Path::new("/no/such/program"), agent, Epoch(10)).is_none());
     }
 }

@@ -56,8 +56,9 @@ fn begin() -> Option<Shim> {
     let started = started.and_then(|start| Shim::start(start, stream?).map_err(refusal));
     match started {
         Ok((shim, pid)) => {
+            let not_enforced = shim.not_enforced().map(str::to_owned);
             // Whether or not the node is still there, the process is.
-            let _ = answer(Answer::Started { pid });
+            let _ = answer(Answer::Started { pid, not_enforced });
             Some(shim)
         }
         Err(why) => {

@@ -15,9 +15,9 @@ use rustix::process::{Pid, kill_process_group};
 
 use super::{
     sys,
-    tree::{Tree, number},
+    tree::{Placed, Tree, number},
 };
-use crate::pty::command::Prepared;
+use crate::{limits::Group, pty::command::Prepared};
 
 /// What is read at once, in bytes.
 const READ: usize = 64 * 1024;
@@ -50,26 +50,38 @@ pub(super) enum Got {
 
 impl Process {
     /// Starts a command on a terminal of this size, or on pipes.
-    pub(super) fn start(command: &Prepared, terminal: Option<TerminalSize>) -> io::Result<Self> {
+    pub(super) fn start(
+        command: &Prepared,
+        terminal: Option<TerminalSize>,
+        mut placed: Placed,
+    ) -> io::Result<Self> {
+        let entrance = match placed.group.as_ref().map(Group::entrance) {
+            Some(Ok(entrance)) => Some(entrance),
+            Some(Err(error)) => {
+                placed = Placed { group: None, not_enforced: Some(error.to_string()) };
+                None
+            }
+            None => None,
+        };
         let mut builder = Command::new(&command.program);
         builder.args(&command.arguments).current_dir(&command.cwd).env_clear();
         builder.envs(command.environment.iter().map(|(name, value)| (name, value)));
         let (pid, ends) = match terminal {
             Some(size) => {
                 let (master, tty) = sys::open_terminal(size)?;
-                let spawned = sys::spawn(builder, Some(&tty))?;
+                let spawned = sys::spawn(builder, Some(&tty), entrance)?;
                 (spawned.pid, Ends::Terminal { master: Some(master), size })
             }
             None => {
                 builder.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-                let sys::Spawned { pid, stdout, stderr } = sys::spawn(builder, None)?;
+                let sys::Spawned { pid, stdout, stderr } = sys::spawn(builder, None, entrance)?;
                 for end in [&stdout, &stderr].into_iter().flatten() {
                     sys::set_nonblocking(end)?;
                 }
                 (pid, Ends::Pipes { out: stdout, err: stderr })
             }
         };
-        Ok(Self { tree: Tree::new(pid), ends, buffer: vec![0; READ] })
+        Ok(Self { tree: Tree::new(pid, placed), ends, buffer: vec![0; READ] })
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -58,6 +58,12 @@ pub(crate) enum Kind {
 pub(crate) struct Life {
     pub(crate) shim: Identity,
     pub(crate) process: Identity,
+    /// The cgroup that the shim has made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<PathBuf>,
+    /// Why its limits are not enforced, if it has some and they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_enforced: Option<String>,
 }
 
 /// A process for ever: its number, which others have had and will have, with its beginning.

@@ -32,6 +32,7 @@ use super::{
     record::{Exit, Identity, Life, Record},
     start::Start,
     sys::{self, Signals},
+    tree::Placed,
 };
 
 /// Programs that may be connected. One more takes the place of the oldest that has said nothing, or
@@ -46,6 +47,8 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 const LAST_WORDS_AT_MOST: Duration = Duration::from_secs(2);
 /// How often to look whether processes are gone that can't be waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How seldom at last, when something can't be killed.
+const LOOK_AT_MOST: Duration = Duration::from_secs(2);
 /// How long those who are connected may take to hear of the end.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Marks ahead of a reader that holds: there are far fewer than the log keeps.
@@ -67,8 +70,11 @@ pub(super) struct Shim {
     /// Bytes in `inputs`.
     waiting: usize,
     phase: Phase,
-    /// Everything is killed then.
+    /// Everything is killed then, and again until nothing is left.
     kill_at: Option<Instant>,
+    look: Duration,
+    /// What is left behind at an end that nobody asked for is killed after so long.
+    rest: Option<Duration>,
     /// Nobody will ask for anything any more.
     is_forgotten: bool,
 }
@@ -111,11 +117,13 @@ struct Door {
 impl Shim {
     /// Starts the process. `node` is the program that wants it.
     pub(super) fn start(start: Start, node: UnixStream) -> Result<(Self, u32), StartError> {
-        let Start { epoch, dir, socket, limits, terminal, command } = start;
+        let Start { epoch, dir, socket, limits, terminal, resources, rest, ground, lack, command } =
+            start;
         let record = Record::new(dir.clone());
         let signals = Signals::listen()?;
         let door = Door::open(socket)?;
-        let started = Process::start(&command, terminal);
+        let placed = Placed::place(epoch, resources, ground, lack);
+        let started = Process::start(&command, terminal, placed);
         let process = started.map_err(StartError::Spawn).inspect_err(|_| door.close())?;
         let mut shim = Self {
             record,
@@ -131,6 +139,8 @@ impl Shim {
             waiting: 0,
             phase: Phase::Running,
             kill_at: None,
+            look: Duration::ZERO,
+            rest,
             is_forgotten: false,
         };
         let pid = shim.process.pid();
@@ -148,7 +158,15 @@ impl Shim {
         let shim = Identity::of(std::process::id())?;
         // A process that has ended already is still ours to reap, so its number is nobody else's.
         let process = Identity::of(self.process.pid()).unwrap_or_else(|_| shim.clone());
-        self.record.write_life(&Life { shim, process })
+        let Placed { group, not_enforced } = self.process.tree().placed();
+        let group = group.as_ref().map(|group| group.dir().to_owned());
+        let not_enforced = not_enforced.clone();
+        self.record.write_life(&Life { shim, process, group, not_enforced })
+    }
+
+    /// Why the limits of the process are not enforced, if they are not.
+    pub(super) fn not_enforced(&self) -> Option<&str> {
+        self.process.tree().placed().not_enforced.as_deref()
     }
 
     /// Works until there is nothing left to do.
@@ -237,6 +255,7 @@ impl Shim {
                 let now = Instant::now();
                 let (silent, at_most) = (now + LAST_WORDS, now + LAST_WORDS_AT_MOST);
                 self.phase = Phase::Ending { how, at: SystemTime::now(), silent, at_most };
+                self.kill_at = self.kill_at.or(self.rest.map(|rest| now + rest));
                 if self.kill_at.is_some() {
                     // What it started may have something to bring to its end as well.
                     self.ask_the_rest();
@@ -389,6 +408,9 @@ impl Shim {
                     let after = Duration::from_millis(kill_after_ms.into());
                     let kill_at = Instant::now() + after;
                     self.kill_at = Some(self.kill_at.map_or(kill_at, |at| at.min(kill_at)));
+                    if !matches!(self.phase, Phase::Running) {
+                        self.ask_the_rest();
+                    }
                 }
             }
             (State::Known, ToShim::Wait) => from.waits = true,
@@ -445,9 +467,10 @@ impl Shim {
     fn keep_time(&mut self, now: Instant) {
         if self.kill_at.is_some_and(|kill_at| now >= kill_at) {
             self.process.tree().kill();
-            // Until it was reaped, it is looked after.
-            let is_running = matches!(self.phase, Phase::Running);
-            self.kill_at = is_running.then(|| now + LOOK_EVERY);
+            // Until all of them are gone it is looked after: one may have begun meanwhile, or wait
+            // for a disk.
+            self.look = (self.look * 2).clamp(LOOK_EVERY, LOOK_AT_MOST);
+            self.kill_at = Some(now + self.look);
         } else if self.kill_at.is_some()
             && !matches!(self.phase, Phase::Running)
             && self.process.tree().rest().is_empty()

@@ -7,10 +7,13 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
-use gantline_protocol::{Epoch, WireError, terminal::TerminalSize, wire::Reader};
+use gantline_protocol::{
+    Epoch, WireError, api::ResourceLimits, terminal::TerminalSize, wire::Reader,
+};
 
 use super::log::Limits;
 use crate::pty::command::Prepared;
@@ -33,6 +36,15 @@ pub(crate) struct Start {
     pub(crate) limits: Limits,
     /// The size of the terminal; pipes without one.
     pub(crate) terminal: Option<TerminalSize>,
+    /// What the process may use, with all that it starts.
+    pub(crate) resources: ResourceLimits,
+    /// What the process leaves behind when it ends by itself is asked to end, and killed after so
+    /// long; it stays if this is left out.
+    pub(crate) rest: Option<Duration>,
+    /// Where a cgroup may be made for it, if there is such a place.
+    pub(crate) ground: Option<PathBuf>,
+    /// Why there is no such place, or why some limits can't be set there.
+    pub(crate) lack: Option<String>,
     pub(crate) command: Prepared,
 }
 
@@ -40,7 +52,11 @@ pub(crate) struct Start {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The process runs.
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+        /// Why its limits are not enforced, if they are not.
+        not_enforced: Option<String>,
+    },
     /// The system does not start the process, for the reason of this number.
     NotStarted { errno: i32 },
     /// The shim itself could not do what it is for.
@@ -56,6 +72,15 @@ impl Start {
         put_number(&mut out, self.limits.file);
         let (cols, rows) = self.terminal.map_or((0, 0), |size| (size.cols(), size.rows()));
         put_number(&mut out, u64::from(cols) << 16 | u64::from(rows));
+        let ResourceLimits { memory_mb, cpu_percent, pids } = self.resources;
+        for limit in [memory_mb, cpu_percent, pids] {
+            put_number(&mut out, limit.unwrap_or(0).into());
+        }
+        // One that is 0 would be none.
+        let rest = self.rest.map_or(0, |rest| rest.as_millis().max(1));
+        put_number(&mut out, u64::try_from(rest).unwrap_or(u64::MAX));
+        put_text(&mut out, self.ground.as_deref().unwrap_or(Path::new("")).as_os_str());
+        put_text(&mut out, self.lack.as_deref().unwrap_or_default().as_ref());
         put_text(&mut out, self.dir.as_os_str());
         put_text(&mut out, self.socket.as_os_str());
         put_text(&mut out, self.command.program.as_os_str());
@@ -81,6 +106,14 @@ impl Start {
             (_, 0, 0) => None,
             (_, cols, rows) => Some(TerminalSize::new(cols, rows)?),
         };
+        let mut limit = || Ok(u32::try_from(reader.u64()?).ok().filter(|limit| *limit > 0));
+        let (memory_mb, cpu_percent, pids) = (limit()?, limit()?, limit()?);
+        let resources = ResourceLimits { memory_mb, cpu_percent, pids };
+        let rest = Some(Duration::from_millis(reader.u64()?)).filter(|rest| !rest.is_zero());
+        let ground = Some(PathBuf::from(text(&mut reader)?));
+        let ground = ground.filter(|ground| !ground.as_os_str().is_empty());
+        let lack = text(&mut reader)?.to_string_lossy().into_owned();
+        let lack = Some(lack).filter(|lack| !lack.is_empty());
         let dir = text(&mut reader)?.into();
         let socket = text(&mut reader)?.into();
         let (program, cwd) = (text(&mut reader)?.into(), text(&mut reader)?.into());
@@ -95,7 +128,7 @@ impl Start {
             environment.push((text(&mut reader)?, text(&mut reader)?));
         }
         let command = Prepared { program, arguments, cwd, environment };
-        Ok(Self { epoch, dir, socket, limits, terminal, command })
+        Ok(Self { epoch, dir, socket, limits, terminal, resources, rest, ground, lack, command })
     }
 }
 
@@ -104,9 +137,10 @@ impl Answer {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; LENGTH];
         match self {
-            Self::Started { pid } => {
+            Self::Started { pid, not_enforced } => {
                 out.push(0);
                 out.extend_from_slice(&pid.to_be_bytes());
+                out.extend_from_slice(not_enforced.as_deref().unwrap_or_default().as_bytes());
             }
             Self::NotStarted { errno } => {
                 out.push(1);
@@ -124,7 +158,12 @@ impl Answer {
     pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(message, WHAT);
         Ok(match reader.u8()? {
-            0 => Self::Started { pid: reader.u32()? },
+            0 => {
+                let pid = reader.u32()?;
+                let not_enforced = String::from_utf8_lossy(reader.take_rest()).into_owned();
+                let not_enforced = Some(not_enforced).filter(|why| !why.is_empty());
+                Self::Started { pid, not_enforced }
+            }
             1 => Self::NotStarted { errno: i32::from_be_bytes(reader.array()?) },
             2 => Self::Failed(String::from_utf8_lossy(reader.take_rest()).into_owned()),
             _ => return Err(invalid("it has an unknown answer")),
@@ -188,6 +227,10 @@ mod tests {
                 socket: "/run/ag-aaaaa.sock".into(),
                 limits: Limits::default(),
                 terminal,
+                resources: ResourceLimits { cpu_percent: Some(50), ..ResourceLimits::default() },
+                rest: terminal.map(|_| Duration::from_millis(1500)),
+                ground: terminal.map(|_| "/sys/fs/cgroup".into()),
+                lack: terminal.map(|_| "no memory".to_owned()),
                 command: command.clone(),
             };
             let bytes = start.encode();
@@ -198,7 +241,8 @@ mod tests {
             assert!(Start::decode(&bytes[LENGTH..bytes.len() - 1]).is_err());
         }
         for answer in [
-            Answer::Started { pid: 3 },
+            Answer::Started { pid: 3, not_enforced: None },
+            Answer::Started { pid: 3, not_enforced: Some("why".to_owned()) },
             Answer::NotStarted { errno: 7 },
             Answer::Failed("no".to_owned()),
         ] {

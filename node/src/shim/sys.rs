@@ -1,7 +1,6 @@
 //! What differs by operating system, or needs a raw descriptor.
 
 use std::{
-    collections::HashMap,
     fs::File,
     io::{self, Read as _},
     os::{
@@ -24,6 +23,8 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
+
+use crate::proc::{self, Stat};
 
 /// Signals that are meant for those who sit at a terminal, or for the whole machine. An agent gets
 /// its own; its shim stays to see how it ends.
@@ -139,10 +140,14 @@ pub(super) fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
 }
 
 /// Starts a command as the leader of a session of its own, on the terminal `tty` if there is one.
-/// It is our child, to be reaped by [`reap`]. The command's own descriptors are closed here then:
+/// What it writes `0` to before it begins puts it into a cgroup. It is our child, to be reaped by [`reap`]. The command's own descriptors are closed here then:
 /// ours would keep a terminal open after everybody has left it.
 #[allow(unsafe_code)]
-pub(super) fn spawn(mut command: Command, tty: Option<&Path>) -> io::Result<Spawned> {
+pub(super) fn spawn(
+    mut command: Command,
+    tty: Option<&Path>,
+    entrance: Option<File>,
+) -> io::Result<Spawned> {
     if let Some(tty) = tty {
         let mut options = std::fs::OpenOptions::new();
         let tty = options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(tty)?;
@@ -155,6 +160,9 @@ pub(super) fn spawn(mut command: Command, tty: Option<&Path>) -> io::Result<Spaw
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         rustix::process::setsid()?;
+        if let Some(entrance) = &entrance {
+            rustix::io::write(entrance, b"0")?;
+        }
         if has_terminal {
             // SAFETY: the standard input was just set to the terminal, and stays open.
             rustix::process::ioctl_tiocsctty(unsafe { BorrowedFd::borrow_raw(0) })?;
@@ -224,59 +232,12 @@ pub(super) fn beginning(pid: u32) -> io::Result<String> {
 /// All processes that descend from this one and have not ended. Reads `/proc`; where there is none,
 /// nothing is found.
 pub(super) fn descendants() -> Vec<Pid> {
-    let mut children: HashMap<i32, Vec<(i32, bool)>> = HashMap::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read(entry.path().join("stat")) else { continue };
-        let Some(stat) = Stat::parse(&stat) else { continue };
-        children.entry(stat.parent).or_default().push((pid, stat.has_ended));
-    }
-    let mut found = Vec::new();
-    let mut look_at = vec![i32::try_from(std::process::id()).unwrap_or_default()];
-    while let Some(parent) = look_at.pop() {
-        for (child, has_ended) in children.remove(&parent).unwrap_or_default() {
-            look_at.push(child);
-            if !has_ended {
-                found.extend(Pid::from_raw(child));
-            }
-        }
-    }
-    found
-}
-
-/// What `/proc/<pid>/stat` says.
-struct Stat {
-    parent: i32,
-    has_ended: bool,
-    /// In ticks since the machine was started.
-    began: u64,
-}
-
-impl Stat {
-    fn parse(stat: &[u8]) -> Option<Self> {
-        // The command's name stands in parentheses and may contain anything.
-        let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
-        let mut fields = std::str::from_utf8(stat.get(after..)?).ok()?.split_whitespace();
-        let has_ended = matches!(fields.next()?, "Z" | "X");
-        let parent = fields.next()?.parse().ok()?;
-        // State and parent are the 3rd and 4th field, this is the 22nd.
-        let began = fields.nth(17)?.parse().ok()?;
-        Some(Self { parent, has_ended, began })
-    }
+    proc::descendants(i32::try_from(std::process::id()).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_whose_name_looks_like_a_status_is_read_right() {
-        let line = b"42 (a) Z 1 (b) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987 1 2";
-        let stat = Stat::parse(line).unwrap();
-        assert_eq!((stat.parent, stat.has_ended, stat.began), (7, false, 987));
-        assert!(Stat::parse(b"42 (a) Z 1").is_none());
-    }
 
     #[test]
     fn a_process_is_told_from_another_that_has_had_its_number() {

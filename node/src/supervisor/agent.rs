@@ -43,7 +43,7 @@ impl Running {
     }
 
     pub(super) fn stop(&self, grace: Duration) {
-        self.host().stop(grace);
+        self.host().stop(Signal::Term, grace);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gantline_protocol::{
     AgentId, Offset, Timestamp,
-    api::{ExecBytes, ExecEvent},
+    api::{ExecBytes, ExecEvent, signal::Signal},
     shim::MarkKind,
 };
 use tokio::time::sleep;
@@ -63,7 +63,7 @@ impl Exec {
             tokio::spawn(async move {
                 tokio::select! {
                     _ = host.wait() => {}
-                    () = sleep(limit) => host.stop(GRACE),
+                    () = sleep(limit) => host.stop(Signal::Term, GRACE),
                 }
             });
         }

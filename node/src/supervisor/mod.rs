@@ -3,6 +3,7 @@
 
 mod agent;
 mod exec;
+mod fleet;
 mod output;
 
 use std::{
@@ -166,6 +167,13 @@ impl Agents {
         let mut agents: Vec<_> = table.entries.values().map(Entry::describe).collect();
         agents.sort_by_key(|agent| (agent.created_at, agent.agent_id));
         agents
+    }
+
+    /// The agents whose processes live, as far as is known.
+    pub(crate) fn living(&self) -> Vec<(AgentId, Host)> {
+        let table = self.table();
+        let living = table.entries.values().filter(|entry| entry.host().end().is_none());
+        living.map(|entry| (entry.id(), entry.host().clone())).collect()
     }
 
     /// One agent.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AgentState, Carrier, ExitStatus, MachineSummary};
-use crate::{AgentId, DeviceId, HostName, Name, Role, time::Timestamp};
+use crate::{AgentId, DeviceId, HostName, MachineId, Name, Role, time::Timestamp};
 
 /// One event. On the stream its id is also the id of its server-sent event, by which a client
 /// resumes with `Last-Event-ID`.
@@ -85,10 +85,27 @@ pub enum EventKind {
         /// When the node dials next, in milliseconds from now.
         retry_in_ms: u64,
     },
-    /// A machine that this gateway knows was added or is reached otherwise than before.
+    /// A machine that this gateway knows was added, renamed, or is reached otherwise than before.
+    /// Told to the machine's own user only.
     MachineChanged {
         /// The machine as it is now.
-        machine: MachineSummary,
+        machine: Box<MachineSummary>,
+    },
+    /// This gateway knows a machine no longer. Told to the machine's own user only.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    MachineForgotten {
+        /// The machine.
+        machine_id: MachineId,
+    },
+    /// The history can't be written, can be again, or was damaged and begun anew.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    HistoryChanged {
+        /// Why nothing can be written, for people. Absent when all is well.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+        /// The file that a damaged history was set aside as, if this says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        set_aside: Option<String>,
     },
     /// An event that a later version gave a name; to be skipped.
     #[serde(other)]
@@ -98,10 +115,7 @@ pub enum EventKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        MachineId,
-        api::{Reach, tests::is_written_as},
-    };
+    use crate::api::{Reach, tests::is_written_as};
 
     #[test]
     fn every_event_has_the_documented_json() {
@@ -113,6 +127,10 @@ mod tests {
             alias: None,
             name: "ada".parse().unwrap(),
             role: Role::Owner,
+            is_local: false,
+            relays: Vec::new(),
+            paired_at: None,
+            software: None,
             reach: Reach::Revoked,
         };
         let events = [
@@ -149,8 +167,19 @@ mod tests {
                 r#""kind":"link-down","host":"relay.example","why":"gone","retryInMs":250"#,
             ),
             (
-                EventKind::MachineChanged { machine },
-                r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","state":"revoked"}"#,
+                EventKind::MachineChanged { machine: Box::new(machine) },
+                r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","isLocal":false,"relays":[],"state":"revoked"}"#,
+            ),
+            (
+                EventKind::MachineForgotten { machine_id: MachineId::from_bytes([0; 16]) },
+                r#""kind":"machine-forgotten","machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa""#,
+            ),
+            (
+                EventKind::HistoryChanged {
+                    problem: None,
+                    set_aside: Some("node.db.x".to_owned()),
+                },
+                r#""kind":"history-changed","setAside":"node.db.x""#,
             ),
         ];
         for (what, json) in events {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Alias, MachineId, Name, Role, time::Timestamp};
+use super::Carrier;
+use crate::{Alias, HostName, MachineId, Name, RelayAddress, Role, time::Timestamp};
 
 /// The machine that answers: `GET /v1/machine`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,30 +29,62 @@ pub struct Machine {
     pub role: Role,
 }
 
-/// A machine that a gateway knows: an entry of `GET /v1/machines`.
+/// A machine that a gateway knows: an entry of `GET /v1/machines`. The gateway's own machine is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MachineSummary {
     /// Its name for ever.
     pub machine_id: MachineId,
-    /// Its friendly name, if it has one.
+    /// Its friendly name, if it has one; as the machine said when it was last reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<Alias>,
-    /// What people call it.
+    /// What this gateway's user calls it.
     pub name: Name,
     /// What this gateway's user may do there.
     pub role: Role,
+    /// Whether it is the gateway's own machine, which is always there and can't be forgotten.
+    #[serde(default)]
+    pub is_local: bool,
+    /// The relays that lead there.
+    #[serde(default)]
+    pub relays: Vec<RelayAddress>,
+    /// When it was paired; the gateway's own machine never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paired_at: Option<Timestamp>,
+    /// What it said of itself when it was last reached since the gateway was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software: Option<MachineSoftware>,
     /// Whether and how it is reached; its members, `state` first, stand beside the others.
     #[serde(flatten)]
     pub reach: Reach,
 }
 
+/// What runs on a machine. Hostile text: the machine says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MachineSoftware {
+    /// The node's software version.
+    pub version: String,
+    /// The operating system, as Rust names it.
+    pub os: String,
+    /// The processor architecture, as Rust names it.
+    pub arch: String,
+}
+
 /// Whether and how a gateway reaches a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Reach {
+    /// Nobody asked for it, so no session is open. The next request opens one.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    Idle {
+        /// When a session was last open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_seen: Option<Timestamp>,
+    },
     /// A session is being made.
     Connecting,
     /// A session is open.
@@ -59,9 +92,18 @@ pub enum Reach {
     Connected {
         /// The path it takes.
         path: PathKind,
-        /// The round-trip time in milliseconds, once measured.
+        /// The relay that it goes through, if it does.
         #[serde(skip_serializing_if = "Option::is_none")]
-        rtt_ms: Option<u32>,
+        relay: Option<HostName>,
+        /// What carries it to that relay.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        carrier: Option<Carrier>,
+        /// The round-trip time in microseconds, once measured; not of the gateway's own machine.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rtt_us: Option<u64>,
+        /// Since when it is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
     },
     /// No path leads there at the moment.
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
@@ -69,8 +111,15 @@ pub enum Reach {
         /// When a session was last open.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_seen: Option<Timestamp>,
+        /// What became of each path, for people: what, why, what next. It may quote a stranger:
+        /// show it as text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// When the gateway tries again by itself, if it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_try_at: Option<Timestamp>,
     },
-    /// The machine said, inside a session, that it removed this device.
+    /// The machine said, inside a session, that it removed this device. It has to be paired again.
     Revoked,
     /// A state that a later version gave a name; written as `other`.
     #[serde(other)]
@@ -113,42 +162,88 @@ mod tests {
         );
     }
 
+    fn summary(reach: Reach) -> MachineSummary {
+        MachineSummary {
+            machine_id: MachineId::from_bytes([0; 16]),
+            alias: None,
+            name: "ada".parse().unwrap(),
+            role: Role::Operator,
+            is_local: false,
+            relays: Vec::new(),
+            paired_at: None,
+            software: None,
+            reach,
+        }
+    }
+
     #[test]
     fn a_machine_in_the_list_says_how_it_is_reached_and_only_then_on_which_path() {
+        let time = |millis| Some(Timestamp::from_millis(millis));
         let reaches = [
+            (Reach::Idle { last_seen: time(5) }, r#""state":"idle","lastSeen":5"#),
             (Reach::Connecting, r#""state":"connecting""#),
             (
-                Reach::Connected { path: PathKind::Lan, rtt_ms: Some(3) },
-                r#""state":"connected","path":"lan","rttMs":3"#,
+                Reach::Connected {
+                    path: PathKind::Relay,
+                    relay: Some("relay.example".parse().unwrap()),
+                    carrier: Some(Carrier::Quic),
+                    rtt_us: Some(3100),
+                    since: time(6),
+                },
+                r#""state":"connected","path":"relay","relay":"relay.example","carrier":"quic","rttUs":3100,"since":6"#,
             ),
             (
-                Reach::Connected { path: PathKind::Relay, rtt_ms: None },
-                r#""state":"connected","path":"relay""#,
+                Reach::Connected {
+                    path: PathKind::Loopback,
+                    relay: None,
+                    carrier: None,
+                    rtt_us: None,
+                    since: None,
+                },
+                r#""state":"connected","path":"loopback""#,
             ),
             (
-                Reach::Offline { last_seen: Some(Timestamp::from_millis(5)) },
-                r#""state":"offline","lastSeen":5"#,
+                Reach::Offline {
+                    last_seen: time(5),
+                    why: Some("it is off".to_owned()),
+                    next_try_at: time(9),
+                },
+                r#""state":"offline","lastSeen":5,"why":"it is off","nextTryAt":9"#,
             ),
-            (Reach::Offline { last_seen: None }, r#""state":"offline""#),
+            (
+                Reach::Offline { last_seen: None, why: None, next_try_at: None },
+                r#""state":"offline""#,
+            ),
             (Reach::Revoked, r#""state":"revoked""#),
             (Reach::Other, r#""state":"other""#),
         ];
         let (before, name) = (r#"{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa""#, "ada");
         for (reach, json) in reaches {
-            let machine = MachineSummary {
-                machine_id: MachineId::from_bytes([0; 16]),
-                alias: None,
-                name: name.parse().unwrap(),
-                role: Role::Operator,
-                reach,
-            };
             is_written_as(
-                &machine,
-                &format!(r#"{before},"name":"{name}","role":"operator",{json}}}"#),
+                &summary(reach),
+                &format!(
+                    r#"{before},"name":"{name}","role":"operator","isLocal":false,"relays":[],{json}}}"#
+                ),
             );
         }
         let newer = format!(r#"{before},"name":"ada","role":"owner","state":"asleep","until":7}}"#);
         let machine: MachineSummary = serde_json::from_str(&newer).unwrap();
         assert_eq!(machine.reach, Reach::Other);
+    }
+
+    #[test]
+    fn a_machine_in_the_list_says_what_it_runs_once_it_was_reached() {
+        let mut machine = summary(Reach::Connecting);
+        machine.relays = vec!["relay.example:8443".parse().unwrap()];
+        machine.paired_at = Some(Timestamp::from_millis(4));
+        machine.software = Some(MachineSoftware {
+            version: "0.1.0".to_owned(),
+            os: "linux".to_owned(),
+            arch: "aarch64".to_owned(),
+        });
+        is_written_as(
+            &machine,
+            r#"{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"operator","isLocal":false,"relays":["relay.example:8443"],"pairedAt":4,"software":{"version":"0.1.0","os":"linux","arch":"aarch64"},"state":"connecting"}"#,
+        );
     }
 }

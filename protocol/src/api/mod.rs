@@ -4,11 +4,15 @@
 //! come into being: reading it fails with an error that names the bound.
 
 pub mod agent;
+pub mod browser;
 pub mod command;
 pub mod device;
 pub mod event;
 pub mod exec;
+pub mod gateway;
+pub mod history;
 pub mod machine;
+pub mod metrics;
 pub mod page;
 pub mod pairing;
 pub mod probe;
@@ -24,11 +28,20 @@ pub use agent::{
     Agent, AgentPatch, AgentSource, AgentState, Desired, ExitStatus, LogMb, ScrollbackKb,
     SpawnRequest,
 };
+pub use browser::{OneTimeToken, PagePlace, PageToken, PageTokenRequest};
 pub use command::{Argv, Command, Cwd, Env};
 pub use device::Device;
 pub use event::{Event, EventId, EventKind};
 pub use exec::{ExecBytes, ExecEvent, ExecRequest};
-pub use machine::{Machine, MachineSummary, PathKind, Reach};
+pub use gateway::{
+    AddMachineRequest, AddedMachine, MachineEvent, MachineEventsMissed, MachineKey,
+    RenameMachineRequest,
+};
+pub use history::{
+    Actor, ChangeKind, HistoryStatus, Life, LifeChange, LifeRecord, Outcome, Way, Who,
+};
+pub use machine::{Machine, MachineSoftware, MachineSummary, PathKind, Reach};
+pub use metrics::{Amounts, Metrics, Percents};
 pub use page::{Cursor, Page, PageLimit, Place};
 pub use pairing::{
     Invitation, InvitationLink, InvitationRequest, MintedCode, MintedInvitation, PairingCode,
@@ -90,7 +103,7 @@ mod tests {
         }
     }
 
-    const SAMPLES: [&str; 8] = [
+    const SAMPLES: [&str; 10] = [
         r#"{"argv":["a"],"cwd":"/","env":{"A":"b"},"name":"n","size":{"cols":80,"rows":24}}"#,
         r#"{"kind":"out","base64":"/wA=","text":null}"#,
         r#"{"kind":"exit","at":7,"status":{"code":0,"signal":null}}"#,
@@ -99,6 +112,8 @@ mod tests {
         r#"{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"a","role":"owner","state":"offline"}"#,
         r#"{"title":"Gone","status":410,"code":"rate"}"#,
         r#"{"role":"operator","validForMs":1000,"uses":1}"#,
+        r#"{"code":"1234 5678","address":"aaaaaaaaaaaaaaaaaaaaaaaaaa.relay.example","name":"ada"}"#,
+        r#"{"servedBy":"relay","scope":"machine","domain":"localhost","version":"0.1.0"}"#,
     ];
 
     proptest! {
@@ -125,6 +140,8 @@ mod tests {
             survives::<Event>(&json);
             survives::<MachineSummary>(&json);
             survives::<Problem>(&json);
+            survives::<AddMachineRequest>(&json);
+            survives::<PagePlace>(&json);
         }
     }
 }

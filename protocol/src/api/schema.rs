@@ -11,12 +11,13 @@ use utoipa::{
 };
 
 use super::{
-    Argv, Cursor, Cwd, Dependencies, Dependency, Env, EventId, ExecBytes, ExitStatus,
-    InvitationLink, LineText, PairingCode, ProbePath, StopSignal, SuccessCodes, command::MAX_ITEM,
+    AddMachineRequest, Argv, Cursor, Cwd, Dependencies, Dependency, Env, EventId, ExecBytes,
+    ExitStatus, InvitationLink, LineText, PairingCode, ProbePath, StopSignal, SuccessCodes,
+    command::MAX_ITEM,
 };
 use crate::{
-    AgentId, Alias, DeviceId, Epoch, HostName, InvitationId, MachineId, Name, Offset, Timestamp,
-    terminal::TerminalSize,
+    AgentId, Alias, DeviceId, Epoch, HostName, InvitationId, MachineId, Name, Offset, RelayAddress,
+    Timestamp, terminal::TerminalSize,
 };
 
 /// Gives a type its name in the document and its schema.
@@ -44,6 +45,7 @@ schema! {
     PairingCode => pattern("Eight digits; spaces and hyphens between them are ignored.", "^[0-9 -]+$"),
     Alias => pattern("A machine's subdomain.", "^[a-z0-9]([a-z0-9-]{0,23}[a-z0-9])?$"),
     HostName => text("A relay's domain, lower case, without port; or an IP address.", HostName::MAX),
+    RelayAddress => text("A relay as it is dialled: host[:port][~pin].", RelayAddress::MAX),
     Name => text("A name for people, without control or invisible characters.", Name::MAX),
     Cwd => text("A directory; a relative one begins at the user's home directory.", Cwd::MAX).pattern(Some(WITHOUT_NUL)),
     InvitationLink => text("A link that pairs whoever has it, shown this once.", 4096),
@@ -62,6 +64,7 @@ schema! {
     Dependencies => dependencies(),
     Argv => arguments(),
     Env => environment(),
+    AddMachineRequest => machine_to_add(),
 }
 
 const WITHOUT_NUL: &str = "^[^\\u0000]*$";
@@ -138,6 +141,37 @@ fn arguments() -> ArrayBuilder {
         .items(without_nul().max_length(Some(MAX_ITEM)))
         .min_items(Some(1))
         .max_items(Some(Argv::MAX_ITEMS))
+}
+
+fn machine_to_add() -> OneOfBuilder {
+    let named = |what: &str| {
+        let name = described("What you will call it; its own name if left out.")
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(Name::MAX));
+        described(what).schema_type(Type::Object).property("name", name)
+    };
+    let typed = |what: &str, most: usize| text(what, most);
+    OneOfBuilder::new()
+        .description(Some("The machine to pair with, by a code and an address or by a link."))
+        .item(
+            named("By a code that the machine shows.")
+                .property("code", typed("Eight digits, as a person typed them.", 32))
+                .property(
+                    "address",
+                    typed("<machine id>.<relay>[:port][~pin]", AddMachineRequest::MAX_ADDRESS),
+                )
+                .required("code")
+                .required("address"),
+        )
+        .item(
+            named("By a link that was handed over.")
+                .property(
+                    "link",
+                    typed("The link, or what stands behind its #.", AddMachineRequest::MAX_LINK),
+                )
+                .required("link"),
+        )
 }
 
 fn environment() -> ObjectBuilder {

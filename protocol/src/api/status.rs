@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::HistoryStatus;
 use crate::{HostName, time::Timestamp};
 
 /// How a node is doing.
@@ -18,6 +19,9 @@ pub struct Status {
     pub loopback: Option<String>,
     /// Its links, one for each relay.
     pub links: Vec<LinkStatus>,
+    /// How the keeping of history is doing.
+    #[serde(default)]
+    pub history: HistoryStatus,
 }
 
 /// How the link to one relay is doing.
@@ -111,13 +115,23 @@ mod tests {
             uptime_ms: 7,
             loopback: Some("127.0.0.1:33120".to_owned()),
             links: vec![link, refused],
+            history: HistoryStatus { bytes: 4096, ..HistoryStatus::default() },
         };
         is_written_as(
             &status,
-            r#"{"version":"0.1.0","uptimeMs":7,"loopback":"127.0.0.1:33120","links":[{"host":"relay.example","state":"up","since":5,"carrier":"websocket","rttUs":350},{"host":"relay.example","state":"refused","since":5,"lastError":"the token is used up","lastErrorAt":4,"nextTryAt":9}]}"#,
+            r#"{"version":"0.1.0","uptimeMs":7,"loopback":"127.0.0.1:33120","links":[{"host":"relay.example","state":"up","since":5,"carrier":"websocket","rttUs":350},{"host":"relay.example","state":"refused","since":5,"lastError":"the token is used up","lastErrorAt":4,"nextTryAt":9}],"history":{"dropped":0,"bytes":4096}}"#,
         );
         (status.loopback, status.links) = (None, Vec::new());
-        is_written_as(&status, r#"{"version":"0.1.0","uptimeMs":7,"links":[]}"#);
+        status.history = HistoryStatus {
+            problem: Some("full".to_owned()),
+            dropped: 3,
+            set_aside: Some("node.db.damaged-7".to_owned()),
+            bytes: 0,
+        };
+        is_written_as(
+            &status,
+            r#"{"version":"0.1.0","uptimeMs":7,"links":[],"history":{"problem":"full","dropped":3,"setAside":"node.db.damaged-7","bytes":0}}"#,
+        );
         assert_eq!(serde_json::from_str::<LinkState>(r#""asleep""#).unwrap(), LinkState::Other);
     }
 }

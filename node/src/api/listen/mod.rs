@@ -2,6 +2,7 @@
 
 mod connections;
 mod loopback;
+mod once;
 mod token;
 mod unix;
 
@@ -9,6 +10,7 @@ use std::{io, path::PathBuf};
 
 pub(crate) use loopback::SUBPROTOCOL;
 pub use loopback::{LoopbackListener, OnPipe, PipeEnds, Place};
+pub use once::OneTimeTokens;
 pub use unix::UnixSocket;
 
 use crate::state::StateError;

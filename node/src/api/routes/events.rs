@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often something is sent when nothing happens.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Everything that happens from now on, or with `Last-Event-ID` from that event on, as server-sent
@@ -60,7 +60,7 @@ pub(super) async fn events(
     let told = heard.filter_map(move |heard| async move {
         match heard {
             Heard::Missed => Some(Ok(Sent::default().event("missed").data("{}"))),
-            Heard::Event(event) if concerns(&event.what, who.role) => Some(Ok(sent(&event))),
+            Heard::Event(event) if concerns(&event.what, &who) => Some(Ok(sent(&event))),
             Heard::Event(_) => None,
         }
     });
@@ -73,17 +73,21 @@ fn sent(event: &Event) -> Sent {
     Sent::default().id(event.id.0.to_string()).data(data)
 }
 
-/// Whether somebody of this role may know of it: the names of devices are for owners.
-const fn concerns(what: &EventKind, role: Role) -> bool {
+/// Whether somebody may know of it: the names of devices are for owners, and which other machines
+/// this one's user has is for that user.
+const fn concerns(what: &EventKind, who: &Principal) -> bool {
     match what {
         EventKind::DevicePaired { .. } | EventKind::DeviceRemoved { .. } => {
-            matches!(role, Role::Owner)
+            matches!(who.role, Role::Owner)
+        }
+        EventKind::MachineChanged { .. } | EventKind::MachineForgotten { .. } => {
+            who.is_local_user()
         }
         EventKind::AgentChanged { .. }
         | EventKind::AgentRemoved { .. }
         | EventKind::LinkUp { .. }
         | EventKind::LinkDown { .. }
-        | EventKind::MachineChanged { .. }
+        | EventKind::HistoryChanged { .. }
         | EventKind::Other => true,
     }
 }

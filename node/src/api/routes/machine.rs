@@ -5,9 +5,10 @@ use std::env::consts;
 use axum::{Json, extract::State};
 use gantline_protocol::api::{Machine, Status};
 
-use crate::{access::Principal, api::App};
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::{
+    access::Principal,
+    api::{App, VERSION},
+};
 
 /// The machine that answers.
 #[utoipa::path(
@@ -46,5 +47,6 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
         uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
         loopback: app.loopback.map(|address| address.to_string()),
         links: app.links.list(),
+        history: app.history.status(),
     })
 }

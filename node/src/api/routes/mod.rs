@@ -5,9 +5,12 @@ mod devices;
 mod events;
 mod exec;
 mod machine;
+pub(super) mod machines;
+mod once;
 mod output;
 mod pairing;
 mod terminal;
+mod vitals;
 
 use axum::Json;
 use serde_json::Value;
@@ -21,6 +24,20 @@ use super::{
 
 /// The routes, each registered with its description.
 pub(super) fn all() -> OpenApiRouter<App> {
+    own().merge(gateway())
+}
+
+/// What is asked of other machines.
+pub(super) fn gateway() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(machines::list, machines::add))
+        .routes(routes!(machines::events))
+        .routes(routes!(machines::find, machines::rename, machines::forget))
+        .routes(routes!(machines::hand_on))
+}
+
+/// What is asked of this machine itself.
+pub(super) fn own() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(machine::machine))
         .routes(routes!(machine::status))
@@ -37,6 +54,8 @@ pub(super) fn all() -> OpenApiRouter<App> {
         .routes(routes!(pairing::mint_code))
         .routes(routes!(pairing::list, pairing::invite))
         .routes(routes!(pairing::withdraw))
+        .routes(routes!(once::mint))
+        .routes(routes!(vitals::vitals))
         .routes(routes!(openapi))
 }
 

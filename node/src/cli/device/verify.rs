@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::cli::{
     Context,
-    book::Book,
     failure::{Exit, Failure},
     out, reach, text,
 };
+use crate::gateway::book::Book;
 
 /// Show the safety number of this device and a machine
 ///
@@ -43,7 +43,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
                 .next(reach::paired(&book))
         })?],
     };
-    let device = crate::cli::book::device(home)?;
+    let device = crate::gateway::book::device(home)?;
     let rows: Vec<Row> = entries
         .into_iter()
         .map(|entry| {

@@ -12,10 +12,10 @@ use gantline_protocol::api::ExecRequest;
 use super::{
     Context,
     agent::What,
-    book::Book,
     failure::{Exit, Failure},
     reach::{self, Target},
 };
+use crate::gateway::book::Book;
 
 /// Run a command, here or on several machines, and wait for it
 ///

@@ -15,7 +15,7 @@ mod modes;
 pub mod parser;
 mod query;
 mod replay;
-mod scan;
+pub(crate) mod scan;
 mod skim;
 mod thread;
 

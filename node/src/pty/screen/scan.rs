@@ -11,7 +11,7 @@ const SUB: u8 = 0x1a;
 
 /// A part of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     /// Text, with the control characters in it: line feeds, tabs, bells.
     Text(&'a [u8]),
     /// A whole sequence.
@@ -20,15 +20,15 @@ pub(super) enum Part<'a> {
 
 /// A whole sequence, from its escape to its last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sequence<'a> {
-    pub(super) kind: Kind,
+pub(crate) struct Sequence<'a> {
+    pub(crate) kind: Kind,
     /// All its bytes. The terminator of a string (BEL, or ESC and a backslash) is not among them.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
 }
 
 /// What a sequence is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `ESC`, intermediates, one final byte.
     Escape,
     /// `ESC [`, parameters, intermediates, one final byte.
@@ -56,7 +56,7 @@ enum State {
 
 /// Splits output into [`Part`]s, however it is cut.
 #[derive(Debug, Clone)]
-pub(super) struct Scanner {
+pub(crate) struct Scanner {
     state: State,
     /// The sequence that has begun.
     begun: Vec<u8>,
@@ -79,7 +79,7 @@ impl Scanner {
     }
 
     /// Scans the next bytes. `on_part` gets each part and how many of the bytes lead up to its end.
-    pub(super) fn scan(&mut self, bytes: &[u8], mut on_part: impl FnMut(Part<'_>, usize)) {
+    pub(crate) fn scan(&mut self, bytes: &[u8], mut on_part: impl FnMut(Part<'_>, usize)) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if self.state == State::Ground {

@@ -1,14 +1,13 @@
 //! This user as a device: its key, and `machines.json`, the machines that it is paired with. The
-//! command line owns both files; several of its processes may use them at once.
+//! command line and the node share both files; whoever changes one holds its lock.
 
-use std::{fs::File, io, os::unix::fs::OpenOptionsExt};
+use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use gantline_client::{Device, KnownMachine};
 use gantline_protocol::{Alias, MachineId, Name, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{failure::Failure, text};
 use crate::state::{Home, StateError, identity};
 
 const MACHINES: &str = "machines.json";
@@ -19,68 +18,106 @@ const LEAST_PREFIX: usize = 4;
 /// A machine that this device is paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// What the pairing left.
     #[serde(flatten)]
-    pub(super) machine: KnownMachine,
+    pub(crate) machine: KnownMachine,
     /// The machine's subdomain, when it last said one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) alias: Option<Alias>,
+    pub(crate) alias: Option<Alias>,
     /// When the machine said, inside a session, that it has removed this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) revoked_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
 }
 
 /// The machines that this device is paired with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Book {
+pub(crate) struct Book {
     /// In the order in which they were paired.
-    pub(super) machines: Vec<Entry>,
+    pub(crate) machines: Vec<Entry>,
+}
+
+/// Why the book can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BookError {
+    /// A file can't be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// An entry is not what was paired.
+    #[error(
+        "{path}: the id of the machine {name} is not that of its key; somebody changed the file. Restore it, or take the entry out and pair the machine again",
+        path = path.display()
+    )]
+    Forged {
+        /// The file.
+        path: PathBuf,
+        /// What the entry is called.
+        name: Name,
+    },
+    /// Several machines are meant by what a person typed.
+    #[error("several machines have an id that begins so: write more of it")]
+    Ambiguous,
 }
 
 impl Book {
+    /// Where it is.
+    pub(crate) fn path(home: &Home) -> PathBuf {
+        home.state_files().path(MACHINES)
+    }
+
     /// What is in the file.
-    pub(super) fn load(home: &Home) -> Result<Self, Failure> {
+    pub(crate) fn load(home: &Home) -> Result<Self, BookError> {
         let book: Self = home.state_files().read_json(MACHINES)?.unwrap_or_default();
         match book.machines.iter().find(|entry| !entry.machine.is_consistent()) {
-            Some(entry) => Err(Failure::failed(format!(
-                "{}: the id of the machine {} is not that of its key; somebody changed the file",
-                home.state_files().path(MACHINES).display(),
-                entry.machine.name,
-            ))
-            .next("restore the file, or take the entry out and pair the machine again")),
+            Some(entry) => {
+                Err(BookError::Forged { path: Self::path(home), name: entry.machine.name.clone() })
+            }
             None => Ok(book),
         }
     }
 
     /// Changes the file, alone: what another process wrote meanwhile is kept.
-    pub(super) fn change<T>(
+    pub(crate) fn change<T, E: From<BookError>>(
         home: &Home,
-        change: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let _lock = lock(home)?;
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _lock = lock(home).map_err(BookError::from)?;
         let mut book = Self::load(home)?;
         let before = book.clone();
         let result = change(&mut book)?;
         if book != before {
-            home.state_files().write_json(MACHINES, &book)?;
+            home.state_files().write_json(MACHINES, &book).map_err(BookError::from)?;
         }
         Ok(result)
     }
 
+    /// Enters what was just paired, under `name` or its own, and gives the entry.
+    pub(crate) fn enter(&mut self, paired: KnownMachine, name: Option<Name>) -> Entry {
+        let machine = paired.machine_id;
+        let wanted = name.unwrap_or_else(|| paired.name.clone());
+        let name = self.free_name(&wanted, machine);
+        let alias = self.by_id(machine).and_then(|entry| entry.alias.clone());
+        let entry = Entry { machine: KnownMachine { name, ..paired }, alias, revoked_at: None };
+        match self.by_id_mut(machine) {
+            Some(known) => *known = entry.clone(),
+            None => self.machines.push(entry.clone()),
+        }
+        entry
+    }
+
     /// The machine with this id.
-    pub(super) fn by_id(&self, id: MachineId) -> Option<&Entry> {
+    pub(crate) fn by_id(&self, id: MachineId) -> Option<&Entry> {
         self.machines.iter().find(|entry| entry.machine.machine_id == id)
     }
 
     /// The same, to change it.
-    pub(super) fn by_id_mut(&mut self, id: MachineId) -> Option<&mut Entry> {
+    pub(crate) fn by_id_mut(&mut self, id: MachineId) -> Option<&mut Entry> {
         self.machines.iter_mut().find(|entry| entry.machine.machine_id == id)
     }
 
     /// The machine that a person means: by its name, its alias, its id, or the beginning of the id
     /// if no other begins so. `None` if there is none.
-    pub(super) fn find(&self, wanted: &str) -> Result<Option<&Entry>, Failure> {
+    pub(crate) fn find(&self, wanted: &str) -> Result<Option<&Entry>, BookError> {
         let exactly = |entry: &&Entry| {
             entry.machine.name.as_str() == wanted
                 || entry.alias.as_ref().is_some_and(|alias| alias.as_str() == wanted)
@@ -95,22 +132,19 @@ impl Book {
         let begins = |entry: &&Entry| entry.machine.machine_id.to_string().starts_with(wanted);
         let mut found = self.machines.iter().filter(begins);
         match (found.next(), found.next()) {
-            (Some(_), Some(_)) => Err(Failure::usage(format!(
-                "several machines have an id that begins with {}: write more of it",
-                text::line(wanted)
-            ))),
+            (Some(_), Some(_)) => Err(BookError::Ambiguous),
             (found, _) => Ok(found),
         }
     }
 
     /// The names of the machines, for messages; `None` without any.
-    pub(super) fn names(&self) -> Option<String> {
+    pub(crate) fn names(&self) -> Option<String> {
         let names: Vec<_> = self.machines.iter().map(|entry| entry.machine.name.as_str()).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// `wanted`, or if another machine has that name, the next one of its kind that is free.
-    pub(super) fn free_name(&self, wanted: &Name, machine: MachineId) -> Name {
+    pub(crate) fn free_name(&self, wanted: &Name, machine: MachineId) -> Name {
         let is_taken = |name: &Name| {
             self.machines
                 .iter()
@@ -136,7 +170,7 @@ impl Book {
 }
 
 /// This user's device, with the name that machines will see. Its key is made when first needed.
-pub(super) fn device(home: &Home) -> Result<Device, Failure> {
+pub(crate) fn device(home: &Home) -> Result<Device, StateError> {
     let _lock = lock(home)?;
     let key = identity::load_or_create_device(&home.state_files())?;
     Ok(Device { key, name: device_name() })
@@ -155,7 +189,7 @@ fn device_name() -> Name {
 }
 
 /// Held until it is dropped; the system lets go of it if the process ends.
-fn lock(home: &Home) -> Result<File, Failure> {
+fn lock(home: &Home) -> Result<File, StateError> {
     let path = home.state_dir().join(LOCK);
     let failed = |source: io::Error| {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
@@ -208,7 +242,7 @@ mod tests {
         ada.revoked_at = Some(Timestamp::from_millis(9));
         Book::change(&home, |book| {
             book.machines.push(ada.clone());
-            Ok(())
+            Ok::<_, BookError>(())
         })
         .unwrap();
         assert_eq!(Book::load(&home).unwrap().machines, [ada]);

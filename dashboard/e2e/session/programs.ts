@@ -1,0 +1,181 @@
+// The real relay and the real node of one test, on loopback, with state of their own.
+
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+/** Whatever is waited for is there within this time, on a busy machine too. */
+const SOON = 30_000;
+
+/** Where the programs lie: as `make test` has built them. */
+const BINARIES =
+  process.env["GANTLINE_BINARIES"] ??
+  join(
+    process.env["CARGO_TARGET_DIR"] ??
+      join(process.env["GANTLINE_CACHE"] ?? join(homedir(), ".cache/gantline"), "target"),
+    "debug",
+  );
+
+/** A program that says with one line of JSON on its standard output that it is ready. */
+class Program {
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<void>;
+
+  private constructor(child: ChildProcess) {
+    this.#process = child;
+    this.#ended = new Promise((resolve) => child.once("exit", () => resolve()));
+  }
+
+  static async start(
+    name: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+  ): Promise<{ program: Program; ready: Record<string, unknown> }> {
+    const path = join(BINARIES, name);
+    if (!existsSync(path)) throw new Error(`build the programs first: ${path} is not there`);
+    const child = spawn(path, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    const program = new Program(child);
+    let complaint = "";
+    child.stderr.on("data", (text: Buffer) => {
+      complaint = (complaint + text.toString()).slice(-4_000);
+    });
+    const ready = await new Promise<string>((resolve, reject) => {
+      let said = "";
+      child.stdout.on("data", (text: Buffer) => {
+        said += text.toString();
+        if (said.includes("\n")) resolve(said.slice(0, said.indexOf("\n")));
+      });
+      child.once("exit", () => reject(new Error(`${name} did not start: ${complaint}`)));
+    });
+    return { program, ready: JSON.parse(ready) as Record<string, unknown> };
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill(signal);
+    }
+    await this.#ended;
+  }
+}
+
+/** A relay with a node that has joined it. */
+export class Machine {
+  readonly #scratch: string;
+  readonly #env: NodeJS.ProcessEnv;
+  #relay: Program | undefined;
+  #node: Program | undefined;
+  /** Where the relay listens, `127.0.0.1:port`. It keeps its port. */
+  listen = "127.0.0.1:0";
+  machineId = "";
+
+  private constructor() {
+    this.#scratch = mkdtempSync(join(tmpdir(), "gantline-session-"));
+    this.#env = {
+      ...process.env,
+      NO_COLOR: "1",
+      GANTLINE_HOME: join(this.#scratch, "home"),
+      GANTLINE_RELAY_STATE: join(this.#scratch, "relay"),
+    };
+  }
+
+  static async start(): Promise<Machine> {
+    const machine = new Machine();
+    await machine.startRelay();
+    const made = await machine.#runs("gantline-relay", ["token", "create", "--json"]);
+    const { link } = JSON.parse(made) as { link: string };
+    await machine.#startNode(["--join", link]);
+    return machine;
+  }
+
+  get url(): string {
+    return `ws://${this.machineId}.localhost:${this.port}/v1/session`;
+  }
+
+  get port(): string {
+    return this.listen.slice(this.listen.lastIndexOf(":") + 1);
+  }
+
+  /** What a page of this relay sends as its origin. */
+  get origin(): string {
+    return `http://localhost:${this.port}`;
+  }
+
+  async startRelay(): Promise<void> {
+    const args = ["serve", "--json", "--listen", this.listen];
+    const { program, ready } = await Program.start("gantline-relay", args, this.#env);
+    this.#relay = program;
+    this.listen = String(ready["address"]);
+  }
+
+  async killRelay(): Promise<void> {
+    await this.#relay?.end("SIGKILL");
+  }
+
+  async killNode(): Promise<void> {
+    await this.#node?.end("SIGKILL");
+  }
+
+  async startNode(): Promise<void> {
+    await this.#startNode([]);
+  }
+
+  /** Runs `gantline` as the machine's user, and returns what it prints. */
+  gantline(...args: string[]): Promise<string> {
+    return this.#runs("gantline", args);
+  }
+
+  async stop(): Promise<void> {
+    await this.gantline("kill", "--all", "-9").catch(() => undefined);
+    await this.#node?.end("SIGTERM");
+    await this.#relay?.end("SIGTERM");
+    this.#endAgents();
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
+
+  async #startNode(options: readonly string[]): Promise<void> {
+    const args = ["up", "--json", "--port", "0", ...options];
+    const { program, ready } = await Program.start("gantline", args, this.#env);
+    this.#node = program;
+    this.machineId = String(ready["machineId"]);
+    await until("the node's link to its relay", async () => {
+      const status = JSON.parse(await this.gantline("status", "--json")) as {
+        links: { state: string }[];
+      };
+      return status.links.every(({ state }) => state === "up");
+    });
+  }
+
+  async #runs(name: string, args: readonly string[]): Promise<string> {
+    const { stdout } = await run(join(BINARIES, name), args, { env: this.#env });
+    return stdout;
+  }
+
+  /** Agents outlive a node, but not a test. */
+  #endAgents(): void {
+    const log = join(this.#scratch, "home/log");
+    for (const entry of existsSync(log) ? readdirSync(log) : []) {
+      const file = join(log, entry, "process.json");
+      if (!existsSync(file) || existsSync(join(log, entry, "exit.json"))) continue;
+      const life = JSON.parse(readFileSync(file, "utf8")) as { process?: { pid?: number } };
+      const pid = life.process?.pid;
+      if (pid === undefined) continue;
+      try {
+        process.kill(-pid, "SIGKILL");
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+}
+
+/** Waits until `isSo`, and fails with `what` when that takes too long. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + SOON;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`did not happen in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

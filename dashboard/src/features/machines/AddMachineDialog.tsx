@@ -1,0 +1,115 @@
+// Pairs with a machine: one command there, one paste here.
+import { useState } from "react";
+import type { Source } from "../../machines/source";
+import { Button } from "../../ui/Button";
+import { Command } from "../../ui/Command";
+import { Dialog, DialogButtons } from "../../ui/Dialog";
+import { TextField } from "../../ui/Field";
+import { Notice } from "../../ui/Notice";
+import { useTask } from "../../ui/useTask";
+import { readKey } from "./key";
+
+interface AddMachineDialogProps {
+  source: Source;
+  onClose: () => void;
+}
+
+export function AddMachineDialog({ source, onClose }: AddMachineDialogProps) {
+  const [safetyNumber, setSafetyNumber] = useState<string | null>(null);
+  if (safetyNumber !== null) {
+    return (
+      <Dialog onClose={onClose} title="Paired">
+        <Safety number={safetyNumber} />
+        <DialogButtons>
+          <Button onClick={onClose} weight="primary">
+            Done
+          </Button>
+        </DialogButtons>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog onClose={onClose} title="Add machine">
+      <PairForm onCancel={onClose} onPaired={setSafetyNumber} source={source} />
+    </Dialog>
+  );
+}
+
+interface PairFormProps {
+  source: Source;
+  onPaired: (safetyNumber: string) => void;
+  onCancel?: () => void;
+}
+
+/** Confined to one machine, eight digits will do; else the whole line that the machine shows. */
+export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
+  const [text, setText] = useState("");
+  const task = useTask();
+  const key = readKey(text, source.only);
+  const confined = source.only !== null;
+
+  return (
+    <form
+      className="grid gap-4"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if ("error" in key) return;
+        void task.run(async () => onPaired((await source.pair(key)).safetyNumber));
+      }}
+    >
+      <ol className="grid gap-4">
+        <li>
+          <p className="mb-1.5 text-sm font-medium text-body">1. On that machine</p>
+          <Command>gantline pair</Command>
+        </li>
+        <li>
+          <TextField
+            autoFocus
+            error={text !== "" && "error" in key && key.error !== null ? key.error : null}
+            hint={
+              confined
+                ? "Eight digits, good for two minutes. A new code is shown by the same command."
+                : "The line that begins with gantline add, or a link that somebody sent you."
+            }
+            inputMode={confined ? "numeric" : "text"}
+            label={confined ? "2. The code that it shows" : "2. The line that it shows"}
+            mono
+            onChange={(event) => setText(event.target.value)}
+            placeholder={confined ? "1234-5678" : "gantline add 1234-5678 k5xq3n….relay.example"}
+            value={text}
+          />
+        </li>
+      </ol>
+      {task.problem && (
+        <Notice title="Nothing was paired." tone="error">
+          {task.problem}
+        </Notice>
+      )}
+      <DialogButtons>
+        {onCancel && (
+          <Button onClick={onCancel} weight="quiet">
+            Cancel
+          </Button>
+        )}
+        <Button disabled={"error" in key || task.running} type="submit" weight="primary">
+          {task.running ? "Pairing…" : "Pair"}
+        </Button>
+      </DialogButtons>
+    </form>
+  );
+}
+
+export function Safety({ number }: { number: string }) {
+  return (
+    <div className="grid gap-3">
+      <p>
+        Whoever sat in between would have made these words differ. Compare them with what the
+        machine shows:
+      </p>
+      <p className="rounded border border-line bg-well px-3 py-2.5 font-mono text-base text-primary">
+        {number}
+      </p>
+      <Command>gantline device verify</Command>
+    </div>
+  );
+}

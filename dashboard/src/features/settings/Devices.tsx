@@ -1,0 +1,233 @@
+// Who may reach a machine: the paired devices, and codes for new ones.
+import { useCallback, useEffect, useState } from "react";
+import { answer, type Device, type Schemas } from "../../api/client";
+import { reasonOf } from "../../api/problem";
+import { type MachineView, machineToAct, onMachineEvent } from "../../machines/fleet";
+import { Button } from "../../ui/Button";
+import { Command } from "../../ui/Command";
+import { Dialog, DialogButtons } from "../../ui/Dialog";
+import { Select } from "../../ui/Field";
+import { dateAndTime, duration } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
+import { Notice } from "../../ui/Notice";
+import { plain } from "../../ui/plain";
+import { Text } from "../../ui/Text";
+import { useNow } from "../../ui/useNow";
+import { useTask } from "../../ui/useTask";
+
+type Role = Schemas["Role"];
+
+export function Devices({ machine }: { machine: MachineView }) {
+  const { machineId } = machine;
+  const [devices, setDevices] = useState<readonly Device[] | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [pairing, setPairing] = useState(false);
+  const [revoking, setRevoking] = useState<Device | null>(null);
+  const up = machine.status.state === "up";
+
+  const list = useCallback(async () => {
+    try {
+      setDevices(await answer(machineToAct(machineId).GET("/v1/devices")));
+      setProblem(null);
+    } catch (error) {
+      setProblem(reasonOf(error));
+    }
+  }, [machineId]);
+  useEffect(() => {
+    if (!up) return;
+    void list();
+    return onMachineEvent((id, event) => {
+      if (id !== machineId) return;
+      if (event.kind === "device-paired" || event.kind === "device-removed") void list();
+    });
+  }, [up, machineId, list]);
+
+  return (
+    <div className="grid gap-3">
+      <div className="flex items-center gap-3">
+        <p className="flex-1 text-sm text-secondary">
+          Each has keys of its own for <Text limit={64}>{machine.name}</Text>. Removing one ends its
+          sessions at once.
+        </p>
+        <Button disabled={!up} icon="plus" onClick={() => setPairing(true)}>
+          Pair a device
+        </Button>
+      </div>
+      {problem && <Notice tone="error">{problem}</Notice>}
+      <ul className="rounded-lg border border-line bg-raised">
+        {devices === null && <li className="h-14 px-3 py-4 text-sm text-secondary">Asking…</li>}
+        {devices?.length === 0 && (
+          <li className="px-3 py-4 text-sm text-secondary">
+            No device is paired: this machine is reached from itself alone.
+          </li>
+        )}
+        {devices?.map((device) => (
+          <DeviceRow device={device} key={device.deviceId} onRevoke={() => setRevoking(device)} />
+        ))}
+      </ul>
+      {pairing && <PairingCode machine={machine} onClose={() => setPairing(false)} />}
+      {revoking && (
+        <RevokeDialog device={revoking} machine={machine} onClose={() => setRevoking(null)} />
+      )}
+    </div>
+  );
+}
+
+function DeviceRow({ device, onRevoke }: { device: Device; onRevoke: () => void }) {
+  const now = useNow();
+  return (
+    <li className="flex items-center gap-3 border-line px-3 py-2 not-first:border-t">
+      <span className="text-secondary">
+        <Icon name="device" />
+      </span>
+      <div className="min-w-0 flex-1">
+        <p className="truncate font-medium text-primary">
+          <Text limit={64}>{device.name}</Text>
+          <span className="ml-2 text-xs font-normal text-secondary">{device.role}</span>
+        </p>
+        <p className="text-xs text-floor">
+          {device.pending
+            ? "Paired, and never seen since"
+            : device.lastSeen === undefined
+              ? "Never seen"
+              : `Seen ${duration(now - device.lastSeen)} ago`}
+          {` · paired ${dateAndTime(device.createdAt)}`}
+        </p>
+      </div>
+      <Button onClick={onRevoke} weight="danger">
+        Remove<span className="sr-only"> {plain(device.name, 64)}</span>
+      </Button>
+    </li>
+  );
+}
+
+interface RevokeDialogProps {
+  machine: MachineView;
+  device: Device;
+  onClose: () => void;
+}
+
+function RevokeDialog({ machine, device, onClose }: RevokeDialogProps) {
+  const task = useTask();
+  const revoke = async () => {
+    const params = { path: { id: device.deviceId } };
+    const gone = await task.run(async () => {
+      await answer(machineToAct(machine.machineId).DELETE("/v1/devices/{id}", { params }));
+    });
+    if (gone) onClose();
+  };
+  return (
+    <Dialog onClose={onClose} title={`Remove ${plain(device.name, 64)}?`}>
+      <p>
+        Its sessions with <Text limit={64}>{machine.name}</Text> end at once. To come back, it has
+        to be paired again.
+      </p>
+      {task.problem && <Notice tone="error">{task.problem}</Notice>}
+      <DialogButtons>
+        <Button onClick={onClose} weight="quiet">
+          Cancel
+        </Button>
+        <Button disabled={task.running} onClick={() => void revoke()} weight="danger">
+          Remove
+        </Button>
+      </DialogButtons>
+    </Dialog>
+  );
+}
+
+/** A code that is always live: an expired one is followed by the next. */
+function PairingCode({ machine, onClose }: { machine: MachineView; onClose: () => void }) {
+  const { machineId } = machine;
+  const [role, setRole] = useState<Role>("owner");
+  const [minted, setMinted] = useState<Schemas["MintedCode"] | null>(null);
+  const [paired, setPaired] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const left = useCountdown(minted?.expiresAt ?? null);
+  const expired = minted !== null && left === 0;
+
+  useEffect(() => {
+    let over = false;
+    setMinted(null);
+    const mint = async () => {
+      try {
+        const body = { role };
+        const code = await answer(machineToAct(machineId).POST("/v1/pairing-codes", { body }));
+        if (over) return;
+        setMinted(code);
+        setProblem(null);
+      } catch (error) {
+        if (!over) setProblem(reasonOf(error));
+      }
+    };
+    if (paired === null && !expired) void mint();
+    return () => {
+      over = true;
+    };
+  }, [machineId, role, expired, paired]);
+  useEffect(
+    () =>
+      onMachineEvent((id, event) => {
+        if (id === machineId && event.kind === "device-paired") setPaired(event.name);
+      }),
+    [machineId],
+  );
+
+  if (paired !== null) {
+    return (
+      <Dialog onClose={onClose} title="Paired">
+        <p className="mb-3">
+          <strong className="font-medium text-primary">
+            <Text limit={64}>{paired}</Text>
+          </strong>{" "}
+          can reach this machine now. To be sure that nobody sat in between, compare what both show:
+        </p>
+        <Command>gantline device verify</Command>
+        <DialogButtons>
+          <Button onClick={onClose} weight="primary">
+            Done
+          </Button>
+        </DialogButtons>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog
+      description="Type this code on the new device. It is good for one device and two minutes; then the next one is shown."
+      onClose={onClose}
+      title="Pair a device"
+    >
+      <div className="grid gap-4">
+        <output className="grid justify-items-center gap-1 rounded-lg border border-line bg-well py-5">
+          <span className="font-mono text-3xl font-semibold tracking-wider text-primary tabular-nums">
+            {minted?.code ?? "···· ····"}
+          </span>
+          <span className="text-xs text-secondary tabular-nums">
+            {minted === null ? "Asking for a code" : `good for ${left} s`}
+          </span>
+        </output>
+        {problem && <Notice tone="error">{problem}</Notice>}
+        <Select
+          hint="Operators run and stop things. Observers watch. Owners also add and remove devices."
+          label="What it may do"
+          onChange={(event) => setRole(event.target.value as Role)}
+          value={role}
+        >
+          <option value="owner">Owner: everything</option>
+          <option value="operator">Operator: run and stop</option>
+          <option value="observer">Observer: watch</option>
+        </Select>
+      </div>
+    </Dialog>
+  );
+}
+
+function useCountdown(until: number | null): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (until === null) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [until]);
+  return until === null ? 0 : Math.max(0, Math.round((until - now) / 1000));
+}

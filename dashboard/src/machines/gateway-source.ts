@@ -1,0 +1,190 @@
+// The machines that the node of this one knows: listed once, then kept current by its one stream.
+import { readAnswer } from "../api/client";
+import type { AddedMachine, GatewayEvent, MachineKey, MachineSummary } from "../api/gateway";
+import { urls } from "../api/urls";
+import { EventsRefused, followEvents } from "./events";
+import {
+  addMachine,
+  dropMachine,
+  fleet,
+  type Known,
+  machineHeard,
+  machineMissed,
+  machineStands,
+  machinesBroken,
+  machinesListed,
+  waker,
+} from "./fleet";
+import { fetchWithToken, GatewayWay } from "./gateway";
+import type { Paired, Source } from "./source";
+import type { WayStatus } from "./way";
+
+/** A machine that was away for less is said to be reconnecting, not offline. */
+const RECONNECTING_MS = 10_000;
+
+export class GatewaySource implements Source {
+  readonly only = null;
+  readonly device = "machine";
+  readonly #token: string;
+  readonly #onLocked: () => void;
+  readonly #stop = new AbortController();
+  readonly #ways = new Map<string, GatewayWay>();
+  /** When each machine was last up; only of those that were. */
+  readonly #lastUp = new Map<string, number>();
+
+  /** `onLocked`: the token is of an earlier start of the node. */
+  constructor(token: string, onLocked: () => void) {
+    this.#token = token;
+    this.#onLocked = onLocked;
+  }
+
+  start(): void {
+    void followEvents(
+      { fetch: (request) => this.#fetch(request) },
+      urls.machineEvents(),
+      {
+        onOpen: () => void this.#list(),
+        onEvent: (data) => this.#heard(data as GatewayEvent),
+        onMissed: (data) => machineMissed((data as { machineId?: string }).machineId),
+        onBroken: (why, error) => this.#broken(why, error),
+      },
+      this.#stop.signal,
+      waker,
+    );
+  }
+
+  async pair(key: MachineKey): Promise<Paired> {
+    const { machine, safetyNumber } = await this.#ask<AddedMachine>("POST", urls.machines(), key);
+    this.#show(machine);
+    return { machineId: machine.machineId, safetyNumber };
+  }
+
+  async rename(machineId: string, name: string): Promise<void> {
+    this.#show(await this.#ask<MachineSummary>("PATCH", urls.machine(machineId), { name }));
+  }
+
+  async forget(machineId: string): Promise<void> {
+    await this.#ask<null>("DELETE", urls.machine(machineId));
+    this.#drop(machineId);
+  }
+
+  async #list(): Promise<void> {
+    try {
+      const found = await this.#ask<MachineSummary[]>("GET", urls.machines());
+      const ids = new Set(found.map((summary) => summary.machineId));
+      for (const id of fleet.getState().machines.keys()) if (!ids.has(id)) this.#drop(id);
+      for (const summary of found) this.#show(summary);
+      machinesListed();
+    } catch (error) {
+      machinesBroken(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #heard({ machineId, event }: GatewayEvent): void {
+    switch (event.kind) {
+      case "machine-changed":
+        this.#show(event.machine as MachineSummary);
+        break;
+      case "machine-forgotten":
+        this.#drop(event.machineId);
+        break;
+      case "agent-changed":
+      case "agent-removed":
+      case "device-paired":
+      case "device-removed":
+      case "link-up":
+      case "link-down":
+      case "other":
+        machineHeard(machineId, event);
+        break;
+    }
+  }
+
+  #show(summary: MachineSummary): void {
+    const known: Known = {
+      machineId: summary.machineId,
+      name: summary.name,
+      alias: summary.alias ?? null,
+      role: summary.role,
+      isLocal: summary.isLocal,
+    };
+    let way = this.#ways.get(summary.machineId);
+    if (way === undefined) {
+      way = new GatewayWay(this.#token, summary.machineId);
+      this.#ways.set(summary.machineId, way);
+    }
+    addMachine(known, way);
+    const before = way.status.state;
+    const status = this.#statusOf(summary);
+    way.tell(status);
+    if (status.state === "up" && before !== "up") machineStands(summary.machineId);
+  }
+
+  #drop(machineId: string): void {
+    this.#ways.delete(machineId);
+    dropMachine(machineId);
+  }
+
+  #statusOf(summary: MachineSummary): WayStatus {
+    const now = Date.now();
+    const up = this.#lastUp.get(summary.machineId);
+    switch (summary.state) {
+      case "connected":
+        this.#lastUp.set(summary.machineId, now);
+        return {
+          state: "up",
+          path: summary.path,
+          rttMs: summary.rttUs === undefined ? null : summary.rttUs / 1000,
+          since: now,
+        };
+      case "revoked":
+        return { state: "revoked" };
+      case "offline": {
+        const why = summary.why ?? "No path leads there at the moment.";
+        if (up !== undefined && now - up < RECONNECTING_MS) {
+          return { state: "reconnecting", since: up, why };
+        }
+        const since = up ?? summary.lastSeen ?? now;
+        return { state: "offline", since, why, nextTryAt: summary.nextTryAt ?? now };
+      }
+      case "idle":
+      case "connecting":
+      case "other":
+        if (up === undefined) return { state: "connecting" };
+        return { state: "reconnecting", since: up, why: "The connection broke." };
+    }
+  }
+
+  #broken(why: string, error: unknown): void {
+    if (error instanceof EventsRefused && error.status === 401) {
+      this.#stop.abort();
+      this.#onLocked();
+      return;
+    }
+    machinesBroken(why);
+    const now = Date.now();
+    const text = "The node of this machine does not answer.";
+    for (const [machineId, way] of this.#ways) {
+      const since = this.#lastUp.get(machineId) ?? now;
+      way.tell(
+        now - since < RECONNECTING_MS
+          ? { state: "reconnecting", since, why: text }
+          : { state: "offline", since, why: text, nextTryAt: now },
+      );
+    }
+  }
+
+  async #ask<Answer>(method: string, url: string, body?: unknown): Promise<Answer> {
+    const headers = new Headers();
+    if (method !== "GET") headers.set("idempotency-key", crypto.randomUUID());
+    if (body !== undefined) headers.set("content-type", "application/json");
+    const init: RequestInit = { method, headers };
+    if (body !== undefined) init.body = JSON.stringify(body);
+    return readAnswer<Answer>(await this.#fetch(new Request(url, init)));
+  }
+
+  #fetch(request: Request): Promise<Response> {
+    const { pathname, search } = new URL(request.url);
+    return fetchWithToken(this.#token, pathname + search, request, this.#stop.signal);
+  }
+}

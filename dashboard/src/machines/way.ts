@@ -1,0 +1,29 @@
+// A way to one machine: what the screens know of gateways, relays and sessions.
+
+/** How one machine is reached. Whoever made it closes it. */
+export interface Way {
+  readonly kind: "gateway" | "session";
+  /** Paths under /v1; usable as openapi-fetch's fetch; aborts by request.signal. */
+  fetch(request: Request): Promise<Response>;
+  /** A conversation: messages both ways. */
+  duplex(path: string): Duplex;
+  readonly status: WayStatus;
+  /** Called at every change until the returned function is called. */
+  onStatus(listener: (status: WayStatus) => void): () => void;
+  close(): void;
+}
+
+export interface Duplex {
+  /** Terminal messages as docs/protocol.md section 9 has them, each whole. */
+  readonly incoming: ReadableStream<Uint8Array>;
+  send(message: Uint8Array): Promise<void>;
+  close(): void;
+}
+
+export type WayStatus =
+  | { state: "connecting" }
+  | { state: "up"; path: "loopback" | "lan" | "relay"; rttMs: number | null; since: number }
+  | { state: "reconnecting"; since: number; why: string }
+  | { state: "offline"; since: number; why: string; nextTryAt: number }
+  | { state: "revoked" }
+  | { state: "unpaired" };

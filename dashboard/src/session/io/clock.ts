@@ -1,0 +1,16 @@
+// Time as a session takes it: milliseconds that never go back, and a call later. In tests, virtual.
+
+export interface Clock {
+  /** Milliseconds since some moment; never goes back. */
+  now(): number;
+  /** Calls `act` once, after so many milliseconds, unless the returned function is called first. */
+  after(ms: number, act: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,146 @@
+//! A conversation with another machine: a WebSocket at this node, a stream of a session beyond it.
+
+use axum::{
+    extract::{
+        FromRequestParts, Request, WebSocketUpgrade,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+    },
+    response::Response,
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use gantline_client::session::{Receiving, Sending, StreamEnd};
+use gantline_protocol::{
+    MachineId,
+    session::Open,
+    terminal::{Deframer, MAX_MESSAGE, stream::LENGTH},
+};
+use http::StatusCode;
+
+use super::{
+    Gateway,
+    hand_on::{self, Asked},
+};
+use crate::api::{Refused, SUBPROTOCOL};
+
+/// How a conversation ended, as the code with which its WebSocket is closed (RFC 6455 section 7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Both have said all.
+    Orderly = 1000,
+    /// This node stops.
+    Leaving = 1001,
+    /// The page sent text.
+    Text = 1003,
+    /// The page sent a message that can't be.
+    Message = 1007,
+    /// The machine gave the conversation up, or broke its rules.
+    Machine = 1011,
+    /// The session broke: begin again from where it was.
+    Session = 1012,
+}
+
+/// Opens the stream first: whoever is refused gets the machine's own answer instead of a WebSocket.
+pub(super) async fn open(
+    gateway: &Gateway,
+    machine: MachineId,
+    open: Open,
+    request: Request,
+) -> Result<Response, Refused> {
+    let (mut parts, _) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|error| Refused::invalid(error.body_text()))?;
+    let mut asked = hand_on::ask(gateway, machine, open).await?;
+    let head = hand_on::head(&mut asked.receiving, &asked.name).await?;
+    if head.status != StatusCode::OK.as_u16() {
+        let _ = asked.sending.finish();
+        return Ok(hand_on::response(asked.machine, head, asked.receiving, asked.session));
+    }
+    let closing = gateway.common().closing.clone();
+    Ok(upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .protocols([SUBPROTOCOL])
+        .on_upgrade(move |socket| async move {
+            let Asked { sending, receiving, session, .. } = asked;
+            let (mut sink, stream) = WebSocket::split(socket);
+            let ending = tokio::select! {
+                biased;
+                () = closing.cancelled() => Ending::Leaving,
+                ending = to_page(&mut sink, receiving) => ending,
+                ending = from_page(stream, sending) => ending,
+            };
+            let close = CloseFrame { code: ending as u16, reason: Utf8Bytes::from_static("") };
+            let _ = sink.send(Message::Close(Some(close))).await;
+            drop(session);
+        }))
+}
+
+/// What the machine says, until it has said all.
+async fn to_page(sink: &mut SplitSink<WebSocket, Message>, mut receiving: Receiving) -> Ending {
+    let mut deframer = Deframer::new();
+    loop {
+        let bytes = match receiving.chunk().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => match deframer.finish() {
+                Ok(()) => return Ending::Orderly,
+                Err(_) => return Ending::Machine,
+            },
+            Err(StreamEnd::SessionOver(_)) => return Ending::Session,
+            Err(StreamEnd::Reset(_) | StreamEnd::Invalid(_) | StreamEnd::WrongState) => {
+                return Ending::Machine;
+            }
+        };
+        let mut rest = &*bytes;
+        loop {
+            match deframer.next(&mut rest) {
+                Ok(Some(message)) => {
+                    // Written out at once below, with whatever else came in this piece.
+                    if sink.feed(Message::Binary(Bytes::copy_from_slice(message))).await.is_err() {
+                        return Ending::Orderly;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => return Ending::Machine,
+            }
+        }
+        if sink.flush().await.is_err() {
+            return Ending::Orderly;
+        }
+    }
+}
+
+/// What the page says, until it goes.
+async fn from_page(mut stream: SplitStream<WebSocket>, mut sending: Sending) -> Ending {
+    loop {
+        match stream.next().await {
+            Some(Ok(Message::Binary(message))) => {
+                let Some(length) = u32::try_from(message.len()).ok().filter(|length| *length > 0)
+                else {
+                    return Ending::Message;
+                };
+                let mut framed = BytesMut::with_capacity(LENGTH + message.len());
+                framed.put_u32(length);
+                framed.extend_from_slice(&message);
+                match sending.write(framed.freeze()).await {
+                    Ok(()) => {}
+                    Err(StreamEnd::SessionOver(_)) => return Ending::Session,
+                    // Why, the other direction knows; it ends the conversation.
+                    Err(StreamEnd::Reset(_) | StreamEnd::Invalid(_) | StreamEnd::WrongState) => {
+                        std::future::pending().await
+                    }
+                }
+            }
+            Some(Ok(Message::Text(_))) => return Ending::Text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            None | Some(Ok(Message::Close(_)) | Err(_)) => {
+                let _ = sending.finish();
+                return Ending::Orderly;
+            }
+        }
+    }
+}
