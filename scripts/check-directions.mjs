@@ -24,9 +24,17 @@ const ALLOWED = {
     "gantline-login",
     "gantline-protocol",
   ],
-  "gantline-relay": ["gantline-transport", "gantline-login", "gantline-protocol"],
+  // Files and how a browser is given them; it knows nothing of what they say.
+  "gantline-dashboard": [],
+  "gantline-relay": [
+    "gantline-dashboard",
+    "gantline-transport",
+    "gantline-login",
+    "gantline-protocol",
+  ],
   "gantline-node": [
     "gantline-client",
+    "gantline-dashboard",
     "gantline-transport",
     "gantline-crypto",
     "gantline-login",

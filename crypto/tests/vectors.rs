@@ -6,6 +6,11 @@
 
 mod support;
 
+#[path = "vectors/bodies.rs"]
+mod bodies;
+#[path = "vectors/terminal.rs"]
+mod terminal;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,

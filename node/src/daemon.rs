@@ -158,7 +158,7 @@ impl Node {
         if let Some(loopback) = loopback {
             let door = door.clone();
             let on_pipe: OnPipe = Arc::new(move |(reader, writer)| door.admit(reader, writer));
-            listeners.spawn(loopback.serve(router, on_pipe, closing.clone()));
+            listeners.spawn(loopback.serve(router, on_pipe, one_time_tokens, closing.clone()));
         }
         let identity = Identity { key, alias: config.alias };
         let started = Uplinks::start(&links_to, &identity, &dialer, &tokens, &door, &events);

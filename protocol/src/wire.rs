@@ -192,7 +192,10 @@ pub(crate) fn json<'a, T: serde::Deserialize<'a>>(
     if bytes.first() != Some(&b'{') {
         return Err(WireError::invalid(what, "it is not a JSON object"));
     }
-    serde_json::from_slice(bytes)
+    // serde_json does not look into the texts of members that nobody reads.
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| WireError::invalid(what, "its text is not UTF-8"))?;
+    serde_json::from_str(text)
         .map_err(|_| WireError::invalid(what, "its JSON is malformed or has the wrong shape"))
 }
 

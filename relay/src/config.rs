@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use gantline_protocol::HostName;
+use gantline_protocol::{HostName, Name};
 use gantline_transport::quic::Timing;
 
 use crate::limits::Limits;
@@ -28,6 +28,9 @@ pub struct Config {
     /// A proxy in front ends TLS: plain HTTP is served to anybody, and the client's address is
     /// what the proxy says in `X-Forwarded-For`.
     pub behind_proxy: bool,
+    /// Who operates the relay, in their own words: whoever opens a page that it serves trusts them
+    /// for the page's code.
+    pub operator: Option<Name>,
     /// How long open pipes may go on when the relay stops.
     pub drain: Duration,
     /// Signs of life on links.
@@ -45,6 +48,7 @@ impl Config {
             listen: (Ipv4Addr::UNSPECIFIED, PORT).into(),
             domains: Vec::from_iter("localhost".parse()),
             behind_proxy: false,
+            operator: None,
             drain: Duration::from_secs(10),
             timing: Timing::default(),
             limits: Limits::default(),

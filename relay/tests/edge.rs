@@ -333,16 +333,21 @@ async fn what_is_not_there_is_a_problem_and_no_page() {
     let relay = relay(state.path()).await;
     let machine = format!("{}.localhost", MachineId::from_bytes([1; 16]));
     for (host, path) in [
-        ("localhost", "/"),
         ("localhost", "/v1/session"),
+        ("localhost", "/v1/machine"),
+        ("localhost", "/v1"),
+        (&machine, "/v1/machine"),
         ("nobody.localhost", "/"),
+        ("nobody.localhost", "/v1/place"),
         ("evil.test", "/"),
-        (&machine, "/"),
+        ("evil.test", "/v1/place"),
+        ("127.0.0.1", "/"),
         (&machine, "/healthz"),
     ] {
         let answer = ask(&relay, &get(host, path)).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{host}{path}: {answer}");
         assert!(answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains("default-src 'none'; frame-ancestors 'none'"), "{answer}");
     }
     let posted =
         ask(&relay, "POST /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -351,6 +356,78 @@ async fn what_is_not_there_is_a_problem_and_no_page() {
         let answer =
             ask(&relay, &format!("GET / HTTP/1.1\r\n{bad}Connection: close\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{bad:?}: {answer}");
+    }
+}
+
+/// The value of a field of an answer.
+fn field<'a>(answer: &'a str, name: &str) -> &'a str {
+    let mut lines = answer.lines().take_while(|line| !line.is_empty());
+    let found = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    found.unwrap_or_else(|| panic!("{name} is missing: {answer}"))
+}
+
+#[tokio::test]
+async fn the_dashboard_is_at_the_relays_own_host_and_at_every_machines() {
+    let state = tempdir().unwrap();
+    let relay = relay(state.path()).await;
+    let known = Node::join(&relay).await.machine;
+    let machine = |id: MachineId| format!("{id}.localhost:8443");
+    for (host, sockets) in [
+        ("localhost:8443".to_owned(), "ws://*.localhost:8443"),
+        (machine(known), &*format!("ws://{}", machine(known))),
+    ] {
+        for path in ["/", "/machines/x/agents/ag-x7k2p", "/pair"] {
+            let answer = ask(&relay, &get(&host, path)).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{host}{path}: {answer}");
+            assert_eq!(field(&answer, "content-type"), "text/html; charset=utf-8");
+            assert_eq!(field(&answer, "cache-control"), "no-cache");
+            let policy = field(&answer, "content-security-policy");
+            assert!(policy.contains(&format!("connect-src 'self' {sockets};")), "{policy}");
+            assert!(policy.contains("script-src 'self';"), "{policy}");
+            assert_eq!(field(&answer, "cross-origin-opener-policy"), "same-origin");
+        }
+        for (path, code) in
+            [("/assets/none.js", 404), ("/../etc/passwd", 400), ("/%2e%2e/x", 400), ("/x.js", 404)]
+        {
+            let answer = ask(&relay, &get(&host, path)).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{path}: {answer}");
+        }
+    }
+    let posted = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(ask(&relay, posted).await.starts_with("HTTP/1.1 405 "));
+}
+
+#[tokio::test]
+async fn a_page_is_told_whom_it_trusts_and_nobody_which_machines_there_are() {
+    let state = tempdir().unwrap();
+    let operator = Some("Ada & Co".parse().unwrap());
+    let relay = Relay::start(Config { operator, ..config(state.path()) }).await.unwrap();
+    let known = Node::join(&relay).await.machine;
+    let ask_at = async |host: &str, path: &str| ask(&relay, &get(host, path)).await;
+    let place = async |host: &str| {
+        let answer = ask_at(host, "/v1/place").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert_eq!(field(&answer, "cache-control"), "no-store");
+        let json = answer.rsplit("\r\n\r\n").next().unwrap().to_owned();
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()
+    };
+    let apex = place("localhost:8443").await;
+    assert_eq!(
+        (&apex["servedBy"], &apex["domain"], &apex["operator"]),
+        (&"relay".into(), &"localhost".into(), &"Ada & Co".into())
+    );
+    assert!(apex.get("machineId").is_none());
+    // A machine that is there and one that is not are told apart by nothing.
+    let unknown = MachineId::from_bytes([9; 16]);
+    for path in ["/v1/place", "/", "/assets/none.js"] {
+        let [one, other] = [known, unknown].map(|id| id.to_string());
+        let there = ask_at(&format!("{one}.localhost"), path).await.replace(&one, "ID");
+        let not = ask_at(&format!("{other}.localhost"), path).await.replace(&other, "ID");
+        let without_date = |answer: &str| {
+            answer.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(without_date(&there), without_date(&not), "{path}");
+        assert!(there.contains("ID"), "{there}");
     }
 }
 

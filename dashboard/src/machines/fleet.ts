@@ -49,6 +49,7 @@ const members = new Map<string, Member>();
 export const waker: EventTarget = new EventTarget();
 
 export function wakeAll(): void {
+  for (const { way } of members.values()) if (way.status.state !== "up") way.retry?.();
   waker.dispatchEvent(new Event("wake"));
 }
 
@@ -237,6 +238,7 @@ class Member {
       case "link-up":
       case "link-down":
       case "machine-changed":
+      case "machine-forgotten":
       case "other":
         break;
     }

@@ -24,6 +24,7 @@ const RECONNECTING_MS = 10_000;
 
 export class GatewaySource implements Source {
   readonly only = null;
+  readonly invitation = null;
   readonly device = "machine";
   readonly #token: string;
   readonly #onLocked: () => void;
@@ -83,7 +84,7 @@ export class GatewaySource implements Source {
   #heard({ machineId, event }: GatewayEvent): void {
     switch (event.kind) {
       case "machine-changed":
-        this.#show(event.machine as MachineSummary);
+        this.#show(event.machine);
         break;
       case "machine-forgotten":
         this.#drop(event.machineId);
@@ -106,7 +107,7 @@ export class GatewaySource implements Source {
       name: summary.name,
       alias: summary.alias ?? null,
       role: summary.role,
-      isLocal: summary.isLocal,
+      isLocal: summary.isLocal ?? false,
     };
     let way = this.#ways.get(summary.machineId);
     if (way === undefined) {

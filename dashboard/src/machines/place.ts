@@ -27,6 +27,14 @@ export function takeFragment(): string {
 export async function findPlace(fragment: string): Promise<void> {
   place.setState({ state: "asking" }, true);
   try {
+    if (import.meta.env.DEV) {
+      const { RecordedSource } = await import("../dev/fixtures");
+      const source = new RecordedSource();
+      await source.start();
+      const recorded = { servedBy: "node", version: "recorded" } as const;
+      place.setState({ state: "ready", place: recorded, source }, true);
+      return;
+    }
     const found = await readAnswer<PagePlace>(await fetch(urls.place(), { cache: "no-store" }));
     switch (found.servedBy) {
       case "node":
@@ -35,8 +43,8 @@ export async function findPlace(fragment: string): Promise<void> {
       case "relay": {
         // The session code is loaded only where it is needed.
         const { RelaySource } = await import("./relay-source");
-        const source = new RelaySource(found.domain, found.machineId ?? null);
-        await source.start(fragment);
+        const source = new RelaySource(found, fragment);
+        await source.start();
         place.setState({ state: "ready", place: found, source }, true);
         break;
       }

@@ -10,6 +10,8 @@ export interface Paired {
 export interface Source {
   /** Null when this page can have more machines; else the one that it is confined to. */
   readonly only: string | null;
+  /** A pairing link that this page was opened with. */
+  readonly invitation: string | null;
   /** Whose device this page acts as when it pairs: for words. */
   readonly device: "browser" | "machine";
   pair(key: MachineKey): Promise<Paired>;

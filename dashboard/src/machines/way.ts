@@ -10,6 +10,10 @@ export interface Way {
   readonly status: WayStatus;
   /** Called at every change until the returned function is called. */
   onStatus(listener: (status: WayStatus) => void): () => void;
+  /** Tries at once to come back, if this is in this page's hands. */
+  retry?(): void;
+  /** Makes sure that the way still stands. */
+  check?(): void;
   close(): void;
 }
 

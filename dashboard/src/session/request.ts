@@ -1,6 +1,6 @@
 // Requests and answers of a browser's `fetch` as a session carries them.
 
-import type { Fields, Head } from "./core/body.ts";
+import type { Fields, Head, Open } from "./core/body.ts";
 import { systemRandom } from "./identity/keys.ts";
 import type { ChannelStream } from "./io/stream.ts";
 import { type Bytes, concat } from "./wire/bytes.ts";
@@ -13,27 +13,66 @@ const MOST_KEPT = 8_388_608;
 /** Statuses of answers without a body. */
 const WITHOUT_BODY = [204, 205, 304];
 
+/** A request, as it is asked for. */
+export interface Ask {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly fields: Fields;
+  /** The next piece of the body, and `undefined` at its end; or none at all. */
+  readonly body: (() => Promise<Bytes | undefined>) | undefined;
+}
+
+/** A body that is read piece by piece. What is not read makes its sender wait. */
+export interface Body {
+  read(): Promise<Bytes | undefined>;
+  cancel(): void;
+}
+
+export function askOf(request: Request): Ask {
+  const { pathname, search } = new URL(request.url);
+  const fields = Array.from(request.headers, ([name, value]): [string, string] => [name, value]);
+  return { method: request.method, path: pathname + search, fields, body: bodyOf(request) };
+}
+
+function bodyOf(request: Request): Ask["body"] {
+  if (request.body === null) return undefined;
+  const reader = request.body?.getReader();
+  if (reader !== undefined) {
+    return async () => {
+      const { done, value } = await reader.read();
+      return done ? undefined : concat(value);
+    };
+  }
+  // Firefox has no `Request.body`: what there is comes at once.
+  let isRead = false;
+  return async () => {
+    if (isRead) return undefined;
+    isRead = true;
+    return new Uint8Array(await request.arrayBuffer());
+  };
+}
+
 /** A request that may have to be made more than once. */
 export class OutgoingRequest {
-  readonly open: { readonly method: string; readonly path: string; readonly fields: Fields };
-  readonly #request: Request;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly open: Open;
+  readonly #body: Ask["body"];
   /** What the body has said so far, without the first `#dropped` pieces. */
   #kept: Bytes[] = [];
   #keptBytes = 0;
   #dropped = 0;
-  #isWhole = false;
+  #isWhole: boolean;
   #filling: Promise<void> | undefined;
 
-  constructor(request: Request) {
-    const { pathname, search } = new URL(request.url);
-    const fields = Array.from(request.headers, ([name, value]): [string, string] => [name, value]);
-    const isSafe = SAFE.includes(request.method);
-    if (!isSafe && !request.headers.has(KEY)) fields.push([KEY, toHex(systemRandom(16))]);
-    this.open = { method: request.method, path: pathname + search, fields };
-    this.#request = request;
-    if (request.body === null) this.#isWhole = true;
-    else this.#reader = request.body?.getReader();
+  constructor(ask: Ask) {
+    const isSafe = SAFE.includes(ask.method);
+    const hasKey = isSafe || ask.fields.some(([name]) => name === KEY);
+    const fields: Fields = hasKey
+      ? ask.fields
+      : [...ask.fields, [KEY, toHex(systemRandom(16))] as const];
+    this.open = { method: ask.method, path: ask.path, fields };
+    this.#body = ask.body;
+    this.#isWhole = ask.body === undefined;
   }
 
   /** Whether the same request can be made again: all of its body is still there. It acts once, by
@@ -69,15 +108,9 @@ export class OutgoingRequest {
   }
 
   async #fill(): Promise<void> {
-    if (this.#reader === undefined) {
-      // Firefox has no `Request.body`: what there is comes at once.
-      this.#isWhole = true;
-      this.#keep(new Uint8Array(await this.#request.arrayBuffer()));
-      return;
-    }
-    const { done, value } = await this.#reader.read();
-    if (done) this.#isWhole = true;
-    else this.#keep(concat(value));
+    const bytes = await this.#body?.();
+    if (bytes === undefined) this.#isWhole = true;
+    else this.#keep(bytes);
   }
 
   #keep(bytes: Bytes): void {
@@ -90,39 +123,41 @@ export class OutgoingRequest {
   }
 }
 
-/** The answer of a stream. What is not read of its body makes the machine wait. */
-export function responseOf(head: Head, stream: ChannelStream, ended: () => void): Response {
+/** An answer as the browser's `fetch` gives it. `ended` is called once nothing more is read. */
+export function responseOf(head: Head, body: Body, ended: () => void): Response {
   const headers = new Headers();
   for (const [name, value] of head.fields) headers.append(name, value);
   const init = { status: head.status, headers };
   if (WITHOUT_BODY.includes(head.status)) {
-    ended();
-    // There is nothing to read, but the stream has an end to come to.
-    stream.read().catch(() => undefined);
+    // There is nothing to read, but an end to come to.
+    body
+      .read()
+      .catch(() => undefined)
+      .finally(ended);
     return new Response(null, init);
   }
-  const body = new ReadableStream<Uint8Array>(
+  return new Response(streamOf(body, ended), init);
+}
+
+/** A body as a stream of the browser's. */
+export function streamOf(body: Body, ended: () => void): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          const bytes = await stream.read();
-          if (bytes === undefined) {
-            ended();
-            controller.close();
-          } else {
-            controller.enqueue(bytes);
-          }
+          const bytes = await body.read();
+          if (bytes !== undefined) return controller.enqueue(bytes);
+          controller.close();
         } catch (error) {
-          ended();
           controller.error(error);
         }
+        ended();
       },
       cancel() {
+        body.cancel();
         ended();
-        stream.cancel();
       },
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, init);
 }

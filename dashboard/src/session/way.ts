@@ -2,6 +2,7 @@
 // requests and conversations. A request that breaks before its answer is made again, with the same
 // Idempotency-Key, so that it acts once.
 
+import type { Head, Open } from "./core/body.ts";
 import { CLOSE } from "./core/codes.ts";
 import { describeEnd, type SessionEnd } from "./core/event.ts";
 import type { Random, StaticKey } from "./identity/keys.ts";
@@ -11,7 +12,7 @@ import { type Conversation, openConversation } from "./io/conversation.ts";
 import type { OpenSocket } from "./io/pipe.ts";
 import { type ChannelStream, StreamBroke } from "./io/stream.ts";
 import { Reconnection, type Status } from "./reconnect.ts";
-import { OutgoingRequest, responseOf } from "./request.ts";
+import { type Ask, askOf, OutgoingRequest, responseOf } from "./request.ts";
 import type { Bytes } from "./wire/bytes.ts";
 
 /** Nothing leads to the machine, or the way broke: why, for people. */
@@ -40,6 +41,13 @@ export interface WayOptions {
   onConfirmed?(): void;
   /** The machine said, inside the session, that it has removed this device. */
   onRevoked?(): void;
+}
+
+/** An answer, and the stream that carries its body. */
+export interface Answer {
+  readonly head: Head;
+  readonly stream: ChannelStream;
+  ended(): void;
 }
 
 /** How often a machine is asked for a sign of life, and how long it may take, in milliseconds. */
@@ -92,16 +100,24 @@ export class SessionWay {
 
   /** As the browser's `fetch`, for paths of the machine. Bodies stream both ways. */
   async fetch(request: Request): Promise<Response> {
-    const outgoing = new OutgoingRequest(request);
+    const { head, stream, ended } = await this.ask(askOf(request), request.signal);
+    return responseOf(head, stream, ended);
+  }
+
+  /** As `fetch`, without a browser's types. Call `ended` once nothing more is read. */
+  async ask(ask: Ask, signal: AbortSignal): Promise<Answer> {
+    const outgoing = new OutgoingRequest(ask);
     for (let attempt = 1; ; attempt++) {
       try {
-        const response = await this.#attempt(outgoing, request.signal);
-        const pause = attempt > 1 && response.status === 409 ? STILL_RUNS[attempt - 2] : undefined;
-        if (pause === undefined || !outgoing.canRepeat) return response;
-        await response.body?.cancel();
-        await this.#pause(pause, request.signal);
+        const answer = await this.#attempt(outgoing, signal);
+        const pause =
+          attempt > 1 && answer.head.status === 409 ? STILL_RUNS[attempt - 2] : undefined;
+        if (pause === undefined || !outgoing.canRepeat) return answer;
+        answer.ended();
+        answer.stream.cancel();
+        await this.#pause(pause, signal);
       } catch (error) {
-        if (request.signal.aborted || !(error instanceof StreamBroke)) throw error;
+        if (signal.aborted || !(error instanceof StreamBroke)) throw error;
         if (!error.mayBeRepeated || !outgoing.canRepeat || attempt === ATTEMPTS) {
           throw new WayFailed("broke", error.message);
         }
@@ -137,22 +153,22 @@ export class SessionWay {
     this.#listeners.clear();
   }
 
-  async #attempt(outgoing: OutgoingRequest, signal: AbortSignal): Promise<Response> {
+  async #attempt(outgoing: OutgoingRequest, signal: AbortSignal): Promise<Answer> {
     const stream = await this.#open(outgoing.open, signal);
     const cancel = () => stream.cancel();
+    const ended = () => signal.removeEventListener("abort", cancel);
     signal.addEventListener("abort", cancel, { once: true });
     try {
       // It ends with the stream: the machine may answer before it has read everything.
       outgoing.send(stream).catch(() => undefined);
-      const head = await stream.head();
-      return responseOf(head, stream, () => signal.removeEventListener("abort", cancel));
+      return { head: await stream.head(), stream, ended };
     } catch (error) {
-      signal.removeEventListener("abort", cancel);
+      ended();
       throw signal.aborted ? signal.reason : error;
     }
   }
 
-  async #open(open: OutgoingRequest["open"], signal: AbortSignal): Promise<ChannelStream> {
+  async #open(open: Open, signal: AbortSignal): Promise<ChannelStream> {
     for (;;) {
       if (signal.aborted) throw signal.reason;
       this.#throwIfGone();

@@ -17,6 +17,8 @@ export function Dialog({ title, description, onClose, children, wide }: DialogPr
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
+    // The close button comes first in the page, but is not what the dialog is for.
+    dialog?.querySelector<HTMLElement>("form :is(input, select, textarea)[data-first]")?.focus();
     return () => dialog?.close();
   }, []);
 

@@ -14,7 +14,7 @@ const SHAPES = {
   left: "M10 4L6 8l4 4",
   right: "M6 4l4 4-4 4",
   check: "M3 8.5l3.2 3L13 4.5",
-  dot: "M8 6.5a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3",
+  dot: "M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6",
   ring: "M8 3.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9",
   cross: "M4.5 4.5l7 7M11.5 4.5l-7 7",
   warn: "M8 2.5l6 11H2zM8 6.5v3.2M8 11.6h.01",
@@ -36,6 +36,7 @@ const SHAPES = {
   pencil: "M10.5 3l2.5 2.5L5.5 13H3v-2.5zM9 4.5L11.5 7",
   device: "M4.5 1.5h7v13h-7zM7.5 12.2h1",
   sun: "M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6M8 1.5v1.3M8 13.2v1.3M1.5 8h1.3M13.2 8h1.3",
+  turn: "M3 3h6v4H3zM9 13h4V7M9 13l1.5-1.5M9 13l1.5 1.5",
   command:
     "M5.5 5.5h5v5h-5zM5.5 5.5H4a1.5 1.5 0 1 1 1.5-1.5zM10.5 5.5V4A1.5 1.5 0 1 1 12 5.5zM10.5 10.5H12a1.5 1.5 0 1 1-1.5 1.5zM5.5 10.5V12A1.5 1.5 0 1 1 4 10.5z",
   shield: "M8 1.8l5 1.9v3.8c0 3.1-2.1 5.5-5 6.7-2.9-1.2-5-3.6-5-6.7V3.7z",
@@ -49,7 +50,7 @@ export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
     <svg
       aria-hidden="true"
       className="shrink-0"
-      fill="none"
+      fill={name === "dot" ? "currentColor" : "none"}
       height={size}
       stroke="currentColor"
       strokeLinecap="round"

@@ -106,7 +106,9 @@ const FAILURES: &[(u16, &str)] = &[
     (422, "This `Idempotency-Key` was used with another request."),
     (429, "Too many wrong tokens, or too many requests with an `Idempotency-Key` at a time."),
     (500, "An error inside the node; its log says more."),
+    (502, "There is no way to the machine."),
     (503, "Something that the node needs is away for now, or the node is stopping."),
+    (504, "The machine did not answer in time; whether it acted is not known."),
 ];
 
 fn failures() -> Value {
@@ -141,6 +143,8 @@ fn complete(document: &mut Value, access: &Access) {
         let name = format!("{name}_{method}");
         operation.insert("operationId".to_owned(), json!(name));
     }
+    let noun = path.split('/').nth(2).unwrap_or_default().trim_end_matches(".json");
+    operation.entry("tags").or_insert_with(|| json!([noun]));
     operation.insert("x-least-role".to_owned(), json!(access.least));
     if access.from == From::Here {
         operation.insert("x-only-here".to_owned(), json!(true));
@@ -161,6 +165,7 @@ fn complete(document: &mut Value, access: &Access) {
         404 => access.path.contains('{'),
         409 | 422 | 503 => changes,
         413 => access.effect != Effect::Converses,
+        502 | 504 => access.path.starts_with("/v1/machines"),
         415 => has_body,
         _ => true,
     };
@@ -176,6 +181,10 @@ fn complete(document: &mut Value, access: &Access) {
     for (status, _) in FAILURES.iter().filter(|(status, _)| fails(*status)) {
         let shared = json!({ "$ref": format!("#/components/responses/{status}") });
         responses.entry(status.to_string()).or_insert(shared);
+    }
+    if access.path != path {
+        let any = json!({ "description": "Whatever the other machine answers." });
+        responses.insert("default".to_owned(), any);
     }
 }
 

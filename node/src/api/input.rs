@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use bytes::Bytes;
-use http::{Method, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, Method, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError};
 use serde::de::DeserializeOwned;
 
@@ -22,14 +22,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
-        let is_patch = parts.method == Method::PATCH;
-        // A page of another origin can't send these types without asking first.
-        let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(|value| {
-            let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-            let is = |json: &str| essence.trim().eq_ignore_ascii_case(json);
-            is("application/json") || (is_patch && is("application/merge-patch+json"))
-        });
-        if !is_json {
+        let is_patch =
+            parts.method == Method::PATCH && is(&parts.headers, "application/merge-patch+json");
+        if !is_patch && !is_json(&parts.headers) {
             let mut refused = Refused::invalid("the body is not of the type application/json");
             (refused.0.status, refused.0.title) = (415, "Unsupported Media Type".into());
             return Err(refused);
@@ -39,6 +34,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             .map(Self)
             .map_err(|error| Refused::invalid(format!("the body is not as described: {error}")))
     }
+}
+
+/// Whether the body is said to be JSON. A page of another origin can't send this type without
+/// asking first.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    is(headers, "application/json")
+}
+
+fn is(headers: &HeaderMap, wanted: &str) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// All of a body, which the guard has bounded.

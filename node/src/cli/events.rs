@@ -1,29 +1,40 @@
-//! The events of a machine, read from its stream of server-sent events.
+//! What a machine tells as it happens, read from a stream of server-sent events.
+
+use std::marker::PhantomData;
 
 use gantline_client::connection::{Answer, Request};
 use gantline_protocol::api::Event;
+use serde::de::DeserializeOwned;
 
 use super::{failure::Failure, reach::Reached};
 
 /// The greatest event that is read, in bytes.
-const MAX_EVENT: usize = 256 * 1024;
+const MAX_EVENT: usize = 1024 * 1024;
 
 /// Hears the events of a machine from some point on.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct Listener<T = Event> {
     answer: Answer,
     buffer: Vec<u8>,
+    heard: PhantomData<T>,
 }
 
 impl Listener {
     /// Hears what happens from now on.
     pub(super) async fn open(reached: &Reached) -> Result<Self, Failure> {
-        let answer = reached.request(Request::get("/v1/events")).await?;
-        Ok(Self { answer, buffer: Vec::new() })
+        Self::of(reached, "/v1/events").await
+    }
+}
+
+impl<T: DeserializeOwned> Listener<T> {
+    /// Hears what is told at `path`.
+    pub(super) async fn of(reached: &Reached, path: &str) -> Result<Self, Failure> {
+        let answer = reached.request(Request::get(path)).await?;
+        Ok(Self { answer, buffer: Vec::new(), heard: PhantomData })
     }
 
     /// The next event; `None` when the machine ended the stream. Giving the wait up loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Option<Event>, Failure> {
+    pub(super) async fn next(&mut self) -> Result<Option<T>, Failure> {
         loop {
             while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();

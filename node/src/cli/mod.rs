@@ -13,6 +13,7 @@ mod invitation;
 mod kill;
 mod logs;
 mod machines;
+mod open;
 mod out;
 mod pair;
 mod ps;
@@ -21,6 +22,7 @@ mod rm;
 mod spawn;
 mod status;
 mod text;
+mod top;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -60,6 +62,7 @@ Gantline drives your own machines from anywhere. Worth trying:
 
   gantline up                      let this machine run agents and be reached
   gantline spawn --attach -- bash  a shell that stays when you leave it with Ctrl-]
+  gantline open                    the same in your browser
   gantline pair                    let another device of yours in
 
 `gantline help` lists everything.
@@ -71,8 +74,10 @@ enum Verb {
     Pair(pair::Args),
     Add(add::Args),
     Machines(machines::Args),
+    Open(open::Args),
     Spawn(spawn::Args),
     Ps(ps::Args),
+    Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
     Kill(kill::Args),
@@ -133,8 +138,10 @@ impl Verb {
             Self::Pair(args) => pair::run(args, context).await,
             Self::Add(args) => add::run(args, context).await,
             Self::Machines(args) => machines::run(args, context).await,
+            Self::Open(args) => open::run(args, context).await,
             Self::Spawn(args) => spawn::run(args, context).await,
             Self::Ps(args) => ps::run(args, context).await,
+            Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,

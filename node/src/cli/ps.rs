@@ -147,7 +147,7 @@ fn table(rows: &[Row], with_machine: bool, colours: bool) -> String {
     }
 }
 
-fn state(agent: &Agent) -> String {
+pub(super) fn state(agent: &Agent) -> String {
     let name = match agent.state {
         AgentState::Starting => "starting",
         AgentState::Running => "running",

@@ -98,7 +98,7 @@ impl Entry {
             started_at: Some(created_at),
             ended_at: end.map(|end| end.at),
             next_start_at: None,
-            limits_not_enforced: None,
+            limits_not_enforced: self.host().limits_not_enforced(),
             supervision: Supervision::default(),
         }
     }

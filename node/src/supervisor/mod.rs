@@ -14,7 +14,9 @@ use std::{
 
 use gantline_protocol::{
     AgentId, Epoch,
-    api::{self, Agent, EventKind, ExecRequest, LogMb, SpawnRequest, signal::Signal},
+    api::{
+        self, Agent, EventKind, ExecRequest, LogMb, RestartPolicy, SpawnRequest, signal::Signal,
+    },
     terminal::TerminalSize,
 };
 use getrandom::{
@@ -28,7 +30,7 @@ use crate::{
     pty::{
         HostError, Shims,
         command::{CommandError, Prepared},
-        host::Host,
+        host::{Hold, Host},
         hub::Hub,
         log::Limits,
         screen::Origin,
@@ -190,14 +192,22 @@ impl Agents {
     /// # Errors
     /// [`AgentsError`]; nothing was started.
     pub async fn spawn(&self, request: SpawnRequest) -> Result<Agent, AgentsError> {
-        let SpawnRequest { command, name, size, scrollback_kb, log_mb, supervision: _ } = request;
+        let SpawnRequest { command, name, size, scrollback_kb, log_mb, supervision } = request;
         let size = size.unwrap_or(TerminalSize::STANDARD);
         let usual = self.shared.settings.limits;
         let memory = scrollback_kb.and_then(|kb| usize::try_from(kb.bytes()).ok());
         let memory = memory.unwrap_or(usual.memory);
         let limits = Limits { memory, file: log_mb.map_or(usual.file, LogMb::bytes) };
+        let rest = match supervision.restart {
+            // What was left running on purpose goes on.
+            RestartPolicy::No => None,
+            RestartPolicy::OnFailure | RestartPolicy::Always => {
+                Some(Duration::from_millis(supervision.stop.grace_ms.get().into()))
+            }
+        };
+        let hold = Hold { limits, resources: supervision.limits, rest };
         let prepared = Prepared::new(&command)?;
-        let entry = self.start(command, prepared, name, size, Kind::Terminal, limits).await?;
+        let entry = self.start(command, prepared, name, size, Kind::Terminal, hold).await?;
         Ok(entry.describe())
     }
 
@@ -208,10 +218,10 @@ impl Agents {
     /// [`AgentsError`]; nothing was started.
     pub async fn exec(&self, request: ExecRequest) -> Result<Exec, AgentsError> {
         let prepared = Prepared::new(&request.command)?;
-        let limits = self.shared.settings.limits;
+        let hold = Hold::from(self.shared.settings.limits);
         let size = TerminalSize::STANDARD;
         let command = request.command;
-        let entry = self.start(command, prepared, None, size, Kind::Pipes, limits).await?;
+        let entry = self.start(command, prepared, None, size, Kind::Pipes, hold).await?;
         let limit = request.timeout_ms.map(|millis| Duration::from_millis(millis.get().into()));
         Ok(Exec::new(entry.id(), entry.definition.created_at, entry.host().clone(), limit))
     }
@@ -297,7 +307,7 @@ impl Agents {
         name: Option<gantline_protocol::Name>,
         size: TerminalSize,
         kind: Kind,
-        limits: Limits,
+        hold: Hold,
     ) -> Result<Entry, AgentsError> {
         let (agent_id, epoch) = self.reserve()?;
         let api::Command { argv, cwd, shell, env: _ } = command;
@@ -307,8 +317,7 @@ impl Agents {
         let this = self.clone();
         let started = tokio::spawn(async move {
             let shims = &this.shared.shims;
-            let started =
-                Host::start(shims, &definition, prepared.of_agent(agent_id), limits).await;
+            let started = Host::start(shims, &definition, prepared.of_agent(agent_id), hold).await;
             let entered = started.map(|host| {
                 let running = match kind {
                     Kind::Terminal => Running::Terminal(Hub::new(host, size, Origin::Started)),

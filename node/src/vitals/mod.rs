@@ -24,29 +24,31 @@ use look::{Looker, Seen};
 /// Between two looks while somebody watches, and otherwise.
 const OFTEN: Duration = Duration::from_secs(2);
 const SELDOM: Duration = Duration::from_secs(15);
+/// How old the last look is at least when one is made for somebody who has just come: less says
+/// little about processor time.
+const SOON: Duration = Duration::from_millis(500);
 /// How far back the last line of an agent is looked for, in bytes.
 const TAIL: usize = 4096;
 
 /// Looks at the machine. Clones share one task, which ends when the node does.
 #[derive(Debug, Clone)]
 pub struct Monitor {
-    latest: watch::Receiver<Option<Look>>,
-    watchers: Arc<watch::Sender<usize>>,
+    latest: watch::Receiver<Option<Arc<Vitals>>>,
+    watchers: Arc<watch::Sender<Watchers>>,
 }
 
-/// One look.
-#[derive(Debug, Clone)]
-struct Look {
-    at: Instant,
-    vitals: Arc<Vitals>,
+/// Who watches.
+#[derive(Debug, Clone, Copy, Default)]
+struct Watchers {
+    now: usize,
+    ever: u64,
 }
 
 /// Somebody who watches. As long as there is one, it is looked often.
 #[derive(Debug)]
 pub struct Watcher {
-    latest: watch::Receiver<Option<Look>>,
-    watchers: Arc<watch::Sender<usize>>,
-    is_new: bool,
+    latest: watch::Receiver<Option<Arc<Vitals>>>,
+    watchers: Arc<watch::Sender<Watchers>>,
 }
 
 impl Monitor {
@@ -61,7 +63,7 @@ impl Monitor {
         closing: CancellationToken,
     ) -> Self {
         let (tell, latest) = watch::channel(None);
-        let watchers = Arc::new(watch::Sender::new(0));
+        let watchers = Arc::new(watch::Sender::new(Watchers::default()));
         let counted = watchers.subscribe();
         tokio::spawn(async move {
             closing.run_until_cancelled(keep_looking(living, counted, tell)).await;
@@ -69,40 +71,37 @@ impl Monitor {
         Self { latest, watchers }
     }
 
-    /// Watches: what is known is told at once if it is not older than two seconds, and then each
-    /// look as it is made.
+    /// Watches: a look is made soon, and is told as every further one.
     #[must_use]
     pub fn watch(&self) -> Watcher {
-        self.watchers.send_modify(|watchers| *watchers += 1);
-        let (latest, watchers) = (self.latest.clone(), self.watchers.clone());
-        Watcher { latest, watchers, is_new: true }
+        let (mut latest, watchers) = (self.latest.clone(), self.watchers.clone());
+        latest.mark_unchanged();
+        watchers.send_modify(|watchers| {
+            watchers.now += 1;
+            watchers.ever += 1;
+        });
+        Watcher { latest, watchers }
     }
 
     /// The next look that is made, for somebody who does not want it to be made any sooner; `None`
     /// when there are no more.
     pub async fn next(&mut self) -> Option<Arc<Vitals>> {
         self.latest.changed().await.ok()?;
-        self.latest.borrow_and_update().as_ref().map(|look| look.vitals.clone())
+        self.latest.borrow_and_update().clone()
     }
 }
 
 impl Watcher {
     /// The next look; `None` when the node ends. Giving the wait up loses nothing.
     pub async fn next(&mut self) -> Option<Arc<Vitals>> {
-        if std::mem::take(&mut self.is_new)
-            && let Some(look) = &*self.latest.borrow_and_update()
-            && look.at.elapsed() < OFTEN
-        {
-            return Some(look.vitals.clone());
-        }
         self.latest.changed().await.ok()?;
-        self.latest.borrow_and_update().as_ref().map(|look| look.vitals.clone())
+        self.latest.borrow_and_update().clone()
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.watchers.send_modify(|watchers| *watchers -= 1);
+        self.watchers.send_modify(|watchers| watchers.now -= 1);
     }
 }
 
@@ -118,12 +117,13 @@ struct Known {
 
 async fn keep_looking(
     living: impl Fn() -> Vec<(AgentId, Host)>,
-    mut watchers: watch::Receiver<usize>,
-    tell: watch::Sender<Option<Look>>,
+    mut watchers: watch::Receiver<Watchers>,
+    tell: watch::Sender<Option<Arc<Vitals>>>,
 ) {
     let mut looker = Looker::default();
     let mut known = HashMap::new();
     loop {
+        let seen_by = watchers.borrow_and_update().ever;
         let seen = see(living(), &mut known).await;
         let looked = spawn_blocking(move || {
             let vitals = looker.look(&seen);
@@ -133,9 +133,13 @@ async fn keep_looking(
         let Ok((back, vitals)) = looked.await else { return };
         looker = back;
         let at = Instant::now();
-        tell.send_replace(Some(Look { at, vitals: Arc::new(vitals) }));
+        tell.send_replace(Some(Arc::new(vitals)));
         loop {
-            let wait = if *watchers.borrow_and_update() > 0 { OFTEN } else { SELDOM };
+            let wait = match *watchers.borrow_and_update() {
+                Watchers { now: 0, .. } => SELDOM,
+                Watchers { ever, .. } if ever != seen_by => SOON,
+                Watchers { .. } => OFTEN,
+            };
             tokio::select! {
                 () = sleep_until(at + wait) => break,
                 changed = watchers.changed() => if changed.is_err() { return },

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_has_ended_is_no_process_any_more_but_has_used_what_it_has() {
         let mut processes = machine();
-        processes.add(12, Stat { has_ended: true, ..stat(11, 10, 20, 30) });
+        processes.all.insert(12, Stat { has_ended: true, ..stat(11, 10, 20, 30) });
         let tally = processes.below(11, Some(10));
         assert_eq!((tally.ticks, tally.pages, tally.members.len()), (340, 303, 2));
     }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use gantline_protocol::HostName;
+use gantline_protocol::{HostName, Name};
 use gantline_relay::{
     Config, Limits, Relay,
     config::{MAX_DRAIN, PORT},
@@ -45,6 +45,10 @@ pub(super) struct Serve {
     /// X-Forwarded-For
     #[arg(long, env = "GANTLINE_RELAY_BEHIND_PROXY")]
     behind_proxy: bool,
+    /// Who operates the relay, for the dashboard that it serves: whoever opens it there trusts you
+    /// for its code
+    #[arg(long, value_name = "NAME", env = "GANTLINE_RELAY_OPERATOR")]
+    operator: Option<Name>,
     /// How long open pipes may go on when the relay stops
     #[arg(
         long,
@@ -108,6 +112,7 @@ impl Serve {
             listen: self.listen,
             domains: self.domains,
             behind_proxy: self.behind_proxy,
+            operator: self.operator,
             drain: self.drain,
             limits,
             ..Config::new(state_dir.clone())

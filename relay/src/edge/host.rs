@@ -1,5 +1,7 @@
 //! Whom a request means, by its host name. A pure core.
 
+use std::fmt;
+
 use gantline_protocol::{Alias, HostName, MachineId};
 
 /// Whom a request means.
@@ -42,6 +44,19 @@ impl Authority {
         let host = host.to_ascii_lowercase();
         host.parse::<HostName>().ok()?;
         Some(Self { host, port })
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -122,6 +137,7 @@ mod tests {
         fn any_text_is_an_authority_or_none(text in any::<String>(), ascii in "[ -~]{0,80}") {
             for text in [text, ascii] {
                 if let Some(found) = Authority::read(&text) {
+                    prop_assert_eq!(Authority::read(&found.to_string()), Some(found.clone()));
                     let _ = Target::of(&found.host, &domains());
                 }
             }

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-use super::{origin::Carrier, routes};
+use super::{origin::Carrier, patience::Patient, routes};
 use crate::exchange::{Connecting, ConnectionPlace, Exchange};
 
 /// The first byte of a TLS record that holds a ClientHello (RFC 8446 section 5.1).
@@ -142,7 +142,7 @@ where
         .header_read_timeout(limits.http_header)
         .max_headers(limits.http_header_fields)
         .max_buf_size(limits.http_header_bytes.max(8 << 10))
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.stalled)), service)
         .with_upgrades();
     select! {
         over = connection => {

@@ -1,8 +1,10 @@
-//! The TCP side: HTTP and WebSockets, with the relay's own TLS or behind a proxy's.
+//! The TCP side: pages, HTTP and WebSockets, with the relay's own TLS or behind a proxy's.
 
 mod host;
 mod listener;
 mod origin;
+mod page;
+mod patience;
 mod routes;
 mod session;
 mod stream;

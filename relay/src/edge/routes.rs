@@ -22,7 +22,7 @@ use gantline_transport::websocket::{STREAM_PATH, SUBPROTOCOL, Upgrade};
 use super::{
     host::{Authority, Target},
     listener::Arrival,
-    origin, session, stream,
+    origin, page, session, stream,
 };
 use crate::exchange::Exchange;
 
@@ -33,9 +33,10 @@ pub(super) fn router(exchange: Arc<Exchange>) -> Router {
     Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
+        .route("/v1/place", get(place))
         .route("/v1/session", get(open_session))
         .route(STREAM_PATH, get(open_stream))
-        .fallback(nowhere)
+        .fallback(page)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(exchange.clone(), find_target))
         .layer(from_fn(secure))
@@ -126,6 +127,31 @@ async fn open_stream(
     stream::open(exchange, upgrade, address, arrival)
 }
 
+/// Where a page is, and so whom it trusts.
+async fn place(
+    State(exchange): State<Arc<Exchange>>,
+    Extension(target): Extension<Target>,
+) -> Response {
+    match page::place(&exchange.config, &target) {
+        Some(response) => response,
+        None => nowhere().await,
+    }
+}
+
+/// A page or file of the dashboard.
+async fn page(
+    State(exchange): State<Arc<Exchange>>,
+    Extension(arrival): Extension<Arrival>,
+    Extension(target): Extension<Target>,
+    Extension(asked): Extension<Authority>,
+    request: Request,
+) -> Response {
+    match page::answer(&exchange, &target, &asked, arrival.carrier, &request) {
+        Some(response) => response,
+        None => nowhere().await,
+    }
+}
+
 async fn nowhere() -> Response {
     problem(ProblemCode::NotFound, NOWHERE)
 }
@@ -176,7 +202,8 @@ fn redirect(location: &str) -> Response {
     }
 }
 
-/// Nothing that the relay itself says is to be guessed at, framed, kept or run.
+/// Nothing that the relay itself says is to be guessed at, framed, kept or run. What the dashboard's
+/// files say of it stays.
 async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let fields: [(HeaderName, &str); 4] = [
@@ -186,7 +213,7 @@ async fn secure(request: Request, next: Next) -> Response {
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ];
     for (name, value) in fields {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

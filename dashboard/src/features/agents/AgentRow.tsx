@@ -37,9 +37,9 @@ export const AgentRow = memo(function AgentRow({ machine, agent }: AgentRowProps
     <li
       className={`relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 border-t border-line px-3 py-2 hover:bg-hover md:py-0 ${AGENT_COLUMNS} md:h-11`}
     >
-      <div className="order-2 col-start-1 md:order-none md:col-start-auto">
+      <div className="order-2 col-start-1 flex items-center gap-2 md:order-none md:col-start-auto">
         <StateMark icon={standing.icon} tone={standing.tone} word={standing.word} />
-        <span className="ml-2 text-xs text-floor tabular-nums md:hidden">
+        <span className="text-xs text-floor tabular-nums md:hidden">
           {since}
           {alive && ` · ${percent(alive.cpuPercent)} · ${bytes(alive.memory)}`}
         </span>

@@ -74,7 +74,7 @@ export function SpawnDialog({ machine, onClose, onSpawned }: SpawnDialogProps) {
           </Select>
         )}
         <TextField
-          autoFocus
+          data-first
           error={commandError}
           hint={
             !shell && "shellish" in split && split.shellish

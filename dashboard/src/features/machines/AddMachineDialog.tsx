@@ -16,21 +16,33 @@ interface AddMachineDialogProps {
 
 export function AddMachineDialog({ source, onClose }: AddMachineDialogProps) {
   const [safetyNumber, setSafetyNumber] = useState<string | null>(null);
-  if (safetyNumber !== null) {
-    return (
-      <Dialog onClose={onClose} title="Paired">
-        <Safety number={safetyNumber} />
-        <DialogButtons>
-          <Button onClick={onClose} weight="primary">
-            Done
-          </Button>
-        </DialogButtons>
-      </Dialog>
-    );
-  }
+  if (safetyNumber !== null) return <PairedDialog number={safetyNumber} onClose={onClose} />;
   return (
     <Dialog onClose={onClose} title="Add machine">
       <PairForm onCancel={onClose} onPaired={setSafetyNumber} source={source} />
+    </Dialog>
+  );
+}
+
+/** What both ends can compare. */
+export function PairedDialog({ number, onClose }: { number: string; onClose: () => void }) {
+  return (
+    <Dialog onClose={onClose} title="Paired">
+      <div className="grid gap-3">
+        <p>
+          Whoever sat in between would have made these words differ. Compare them with what the
+          machine shows:
+        </p>
+        <p className="rounded border border-line bg-well px-3 py-2.5 font-mono text-base text-primary">
+          {number}
+        </p>
+        <Command>gantline device verify</Command>
+      </div>
+      <DialogButtons>
+        <Button onClick={onClose} weight="primary">
+          Done
+        </Button>
+      </DialogButtons>
     </Dialog>
   );
 }
@@ -43,7 +55,7 @@ interface PairFormProps {
 
 /** Confined to one machine, eight digits will do; else the whole line that the machine shows. */
 export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
-  const [text, setText] = useState("");
+  const [text, setText] = useState(source.invitation ?? "");
   const task = useTask();
   const key = readKey(text, source.only);
   const confined = source.only !== null;
@@ -57,14 +69,19 @@ export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
         void task.run(async () => onPaired((await source.pair(key)).safetyNumber));
       }}
     >
-      <ol className="grid gap-4">
+      {source.invitation !== null && (
+        <Notice title="You were invited" tone="info">
+          The link that you opened lets this {source.device} in, if you want that.
+        </Notice>
+      )}
+      <ol className={source.invitation === null ? "grid gap-4" : "hidden"}>
         <li>
           <p className="mb-1.5 text-sm font-medium text-body">1. On that machine</p>
           <Command>gantline pair</Command>
         </li>
         <li>
           <TextField
-            autoFocus
+            data-first
             error={text !== "" && "error" in key && key.error !== null ? key.error : null}
             hint={
               confined
@@ -96,20 +113,5 @@ export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
         </Button>
       </DialogButtons>
     </form>
-  );
-}
-
-export function Safety({ number }: { number: string }) {
-  return (
-    <div className="grid gap-3">
-      <p>
-        Whoever sat in between would have made these words differ. Compare them with what the
-        machine shows:
-      </p>
-      <p className="rounded border border-line bg-well px-3 py-2.5 font-mono text-base text-primary">
-        {number}
-      </p>
-      <Command>gantline device verify</Command>
-    </div>
   );
 }

@@ -87,7 +87,7 @@ function RenameDialog({ machine, source, onClose }: DialogProps) {
         }}
       >
         <TextField
-          autoFocus
+          data-first
           error={task.problem}
           label="Name"
           maxLength={64}

@@ -35,7 +35,7 @@ export function MachineSection(props: MachineSectionProps) {
       className="overflow-clip rounded-lg border border-line bg-raised"
       ref={section}
     >
-      <header className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5 pr-3 pl-3">
+      <header className="flex min-h-12 flex-wrap items-center gap-x-4 py-1.5 pr-3 pl-3">
         <h2 className="min-w-0 truncate text-lg font-semibold text-primary">
           <Text limit={64}>{machine.name}</Text>
         </h2>
@@ -124,7 +124,7 @@ function MachineFigures({ machineId }: { machineId: string }) {
   const seen = useStore(vitals, ({ of }) => of.get(machineId)?.machine);
   if (seen === undefined) return null;
   return (
-    <dl className="flex items-center gap-4 text-xs text-secondary tabular-nums">
+    <dl className="flex items-center gap-4 text-xs text-secondary tabular-nums max-sm:order-last max-sm:w-full max-sm:pb-1.5">
       <Meter label="CPU" part={seen.cpuPercent / (seen.cores * 100)}>
         {percent(seen.cpuPercent / seen.cores)}
       </Meter>
@@ -140,7 +140,7 @@ function Meter({ label, part, children }: { label: string; part: number; childre
   const width = Math.min(1, Math.max(0, part));
   return (
     <div className="flex items-center gap-2">
-      <dt className="text-floor max-sm:sr-only">{label}</dt>
+      <dt className="text-floor">{label}</dt>
       <dd className="flex items-center gap-2">
         <svg aria-hidden="true" className="rounded-full" height="4" width="48">
           <rect className="fill-line" height="4" width="48" />

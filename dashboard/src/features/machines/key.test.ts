@@ -14,9 +14,10 @@ test.each([
 });
 
 test("a link is taken whole", () => {
-  expect(readKey(" https://relay.example/pair#1.abc ", null)).toEqual({
-    link: "https://relay.example/pair#1.abc",
-  });
+  const link = `https://relay.example/pair#1.${ID}.c2VjcmV0.relay.example`;
+  expect(readKey(` ${link} `, null)).toEqual({ link });
+  const fragment = `1.${ID}.c2VjcmV0.relay.example`;
+  expect(readKey(fragment, ID)).toEqual({ link: fragment });
 });
 
 test("at a machine's own address the digits are enough", () => {

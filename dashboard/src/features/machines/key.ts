@@ -8,7 +8,7 @@ export type ReadKey = MachineKey | { error: string | null };
 export function readKey(text: string, only: string | null): ReadKey {
   const line = text.trim().replace(/^(?:\$\s*)?gantline\s+add\s+/, "");
   if (line === "") return { error: null };
-  if (/^https?:\/\/\S+#\S+$/.test(line)) return { link: line };
+  if (/^(https?:\/\/\S+#)?\d+\.[a-z2-7]{26}\.\S+$/.test(line)) return { link: line };
 
   const words = line.split(/\s+/);
   const last = words.at(-1) ?? "";

@@ -18,6 +18,7 @@ import { startedHere } from "../terminal/fresh";
 import { rank } from "./rank";
 
 interface Entry {
+  key: string;
   label: string;
   hint: string;
   icon: IconName;
@@ -99,7 +100,6 @@ export function Palette({ route, source, onClose }: PaletteProps) {
           aria-expanded="true"
           aria-label="Search and commands"
           autoComplete="off"
-          // biome-ignore lint/a11y/noAutofocus: a palette is opened to type into it.
           autoFocus
           className="h-12 min-w-0 flex-1 bg-transparent text-lg text-primary outline-none"
           onChange={(event) => {
@@ -135,7 +135,7 @@ export function Palette({ route, source, onClose }: PaletteProps) {
               index === chosen ? "bg-well text-primary" : "text-body",
             )}
             id={`${id}-${index}`}
-            key={entry.label + entry.hint}
+            key={entry.key}
             onClick={() => run(entry)}
             onKeyDown={() => undefined}
             onPointerMove={() => setAt(index)}
@@ -145,7 +145,7 @@ export function Palette({ route, source, onClose }: PaletteProps) {
             <span className={index === chosen ? "text-accent" : "text-secondary"}>
               <Icon name={entry.icon} />
             </span>
-            <span className="min-w-0 truncate">
+            <span className="max-w-[65%] shrink-0 truncate">
               <bdi>{entry.label}</bdi>
             </span>
             <span className="ml-auto min-w-0 truncate pl-3 text-sm text-secondary">
@@ -175,6 +175,7 @@ function useEntries(
         Number(isOver(a.agent)) - Number(isOver(b.agent)) || b.agent.createdAt - a.agent.createdAt,
     );
     const entries: Entry[] = agents.map(({ view, agent }) => ({
+      key: `open ${view.machineId} ${agent.agentId}`,
       label: plain(titleOf(agent), 64),
       hint: plain(
         `${agent.name === undefined ? agent.agentId : commandOf(agent)} · ${view.name}`,
@@ -186,18 +187,26 @@ function useEntries(
     }));
     if (views.some(canSpawn)) {
       entries.push({
+        key: "new agent",
         label: "New agent",
         hint: "start a command",
         icon: "plus",
-        act: () => undefined,
+        act: () => show("spawn"),
       });
     }
     if (source.only === null) {
-      entries.push({ label: "Add machine", hint: "pair", icon: "plus", act: () => undefined });
+      entries.push({
+        key: "add machine",
+        label: "Add machine",
+        hint: "pair",
+        icon: "plus",
+        act: () => show("add"),
+      });
     }
     for (const { view, agent } of agents) {
       if (isOver(agent) || view.role === "observer") continue;
       entries.push({
+        key: `stop ${view.machineId} ${agent.agentId}`,
         label: `Stop ${plain(titleOf(agent), 64)}`,
         hint: plain(`${agent.agentId} · ${view.name}`, 80),
         icon: "stop",
@@ -205,6 +214,7 @@ function useEntries(
       });
     }
     const go = (label: string, path: string, icon: IconName): Entry => ({
+      key: path,
       label,
       hint: "go to",
       icon,
@@ -219,16 +229,13 @@ function useEntries(
     );
     for (const theme of ["dark", "light", "system"] as const) {
       entries.push({
+        key: theme,
         label: `Theme: ${theme}`,
         hint: "appearance",
         icon: "sun",
         act: () => changeAppearance({ theme }),
       });
     }
-    return entries.map((entry) => {
-      if (entry.label === "New agent") return { ...entry, act: () => show("spawn") };
-      if (entry.label === "Add machine") return { ...entry, act: () => show("add") };
-      return entry;
-    });
+    return entries;
   }, [machines, route.page, source.only, show]);
 }

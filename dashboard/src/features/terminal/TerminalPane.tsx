@@ -27,15 +27,29 @@ interface TerminalPaneProps {
   active: boolean;
   /** Whether its tab is shown. */
   shown: boolean;
-  /** Whether there are others beside it. */
-  split: boolean;
+  /** Its place among the panes of its tab, from 0, and how many those are. */
+  index: number;
+  count: number;
   onFocus: () => void;
+  /** To the next pane of the tab, where there is room for one only. */
+  onNext: () => void;
   onClose: () => void;
   onPalette: () => void;
 }
 
 export function TerminalPane(props: TerminalPaneProps) {
-  const { machine, agent: agentId, active, shown, split, onFocus, onClose, onPalette } = props;
+  const {
+    machine,
+    agent: agentId,
+    active,
+    shown,
+    index,
+    count,
+    onFocus,
+    onNext,
+    onClose,
+    onPalette,
+  } = props;
   const view = useStore(fleet, (state) => state.machines.get(machine));
   const agent = view?.agents?.get(agentId);
   const [readOnly, setReadOnly] = useState(false);
@@ -93,14 +107,17 @@ export function TerminalPane(props: TerminalPaneProps) {
   return (
     <section
       aria-label={`Terminal of ${name}`}
-      className="relative flex min-h-0 min-w-0 flex-1 flex-col bg-screen"
+      className={classes(
+        "relative flex min-h-0 min-w-0 flex-1 flex-col bg-screen",
+        !active && "max-sm:hidden",
+      )}
       onFocusCapture={onFocus}
       ref={frame}
     >
       <header
         className={classes(
           "flex h-9 items-center gap-2 border-b border-line pr-1 pl-3 text-sm coarse:h-11",
-          active && split ? "bg-well" : "bg-raised",
+          active && count > 1 ? "bg-well" : "bg-raised",
         )}
       >
         {standing && (
@@ -120,6 +137,16 @@ export function TerminalPane(props: TerminalPaneProps) {
             </span>
           )}
         </span>
+        {count > 1 && (
+          <button
+            className="h-8 rounded px-2 text-xs text-secondary tabular-nums hover:bg-hover sm:hidden coarse:h-11"
+            onClick={onNext}
+            type="button"
+          >
+            {index + 1} of {count}
+            <span className="sr-only">: next pane</span>
+          </button>
+        )}
         <SizeMark onDrive={() => pane?.drive()} readOnly={watches} state={state} />
         <kbd className="font-sans text-xs whitespace-nowrap text-floor max-lg:hidden coarse:hidden">
           {CHORDS.release()} leaves
@@ -253,7 +280,7 @@ function SizeMark({ state, readOnly, onDrive }: SizeMarkProps) {
   }
   return (
     <button
-      className="h-7 rounded border border-line px-2 text-xs whitespace-nowrap text-secondary tabular-nums hover:bg-hover hover:text-primary coarse:h-11"
+      className="h-7 rounded border border-line px-2 text-xs whitespace-nowrap text-secondary tabular-nums hover:bg-hover hover:text-primary coarse:h-11 coarse:border-transparent coarse:text-accent"
       onClick={onDrive}
       title="Another window, or nobody yet, decides the size of this terminal"
       type="button"

@@ -2,6 +2,7 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { IconButton } from "../../ui/Button";
 import { classes } from "../../ui/classes";
+import { Icon } from "../../ui/Icon";
 import { type ExtraKey, type Modifiers, sequenceOf, withModifiers } from "./keys";
 import type { Pane } from "./pane";
 
@@ -111,15 +112,17 @@ export function TouchKeys({ pane }: { pane: Pane }) {
             value={text}
           />
         )}
-        <IconButton
-          className="bg-accent text-on-accent hover:bg-accent hover:text-on-accent"
-          icon="send"
-          label="Send"
+        <button
+          aria-label="Send"
+          className="inline-flex size-11 shrink-0 items-center justify-center rounded bg-accent text-on-accent"
           onClick={send}
-        />
+          type="button"
+        >
+          <Icon name="send" />
+        </button>
       </div>
       {ROWS.map((row) => (
-        <div className="mt-1 grid grid-cols-7 gap-1" key={row.length + String(row[0])}>
+        <div className="mt-1 grid grid-cols-7 gap-1" key={row === ROWS[0] ? "first" : "second"}>
           {row.map((key) =>
             key === "CTRL" || key === "ALT" ? (
               <Cap

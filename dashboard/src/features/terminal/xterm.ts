@@ -6,6 +6,7 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
 import type { Size } from "../../terminal/protocol.ts";
+import { documentWithoutInlineStyles } from "./styles";
 import { themeOf } from "./theme";
 
 export interface XtermOptions {
@@ -38,6 +39,7 @@ export class Xterm {
       allowProposedApi: true,
       cursorBlink: false,
       cursorInactiveStyle: "outline",
+      documentOverride: documentWithoutInlineStyles(),
       drawBoldTextInBrightColors: false,
       fontFamily: getComputedStyle(host).fontFamily,
       fontSize: options.fontSize,

@@ -1,10 +1,13 @@
 // What there is before there is a machine: the way to the first one.
-import { useState } from "react";
-import { PairForm, Safety } from "../../features/machines/AddMachineDialog";
+import { PairForm } from "../../features/machines/AddMachineDialog";
 import type { Source } from "../../machines/source";
 
-export function FirstMachine({ source }: { source: Source }) {
-  const [safetyNumber, setSafetyNumber] = useState<string | null>(null);
+interface FirstMachineProps {
+  source: Source;
+  onPaired: (safetyNumber: string) => void;
+}
+
+export function FirstMachine({ source, onPaired }: FirstMachineProps) {
   return (
     <div className="mx-auto grid max-w-lg gap-6 p-4 sm:p-10">
       <header>
@@ -17,11 +20,7 @@ export function FirstMachine({ source }: { source: Source }) {
         </p>
       </header>
       <div className="rounded-lg border border-line bg-raised p-5">
-        {safetyNumber === null ? (
-          <PairForm onPaired={setSafetyNumber} source={source} />
-        ) : (
-          <Safety number={safetyNumber} />
-        )}
+        <PairForm onPaired={onPaired} source={source} />
       </div>
     </div>
   );

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { useStore } from "zustand";
 import { isOver, matches, standingOf } from "../../features/agents/agent";
 import { canSpawn, SpawnDialog } from "../../features/agents/SpawnDialog";
-import { AddMachineDialog } from "../../features/machines/AddMachineDialog";
+import { AddMachineDialog, PairedDialog } from "../../features/machines/AddMachineDialog";
 import { MachineSection } from "../../features/machines/MachineSection";
 import { startedHere } from "../../features/terminal/fresh";
 import { fleet, type MachineView } from "../../machines/fleet";
@@ -25,14 +25,21 @@ export function FleetPage({ query, show, source }: FleetPageProps) {
   const machines = useStore(fleet, (state) => state.machines);
   const listed = useStore(fleet, (state) => state.listed);
   const [spawning, setSpawning] = useState<{ machine?: string } | null>(null);
-  const [adding, setAdding] = useState(false);
+  const [adding, setAdding] = useState(source.invitation !== null);
+  const [safetyNumber, setSafetyNumber] = useState<string | null>(null);
   const views = useMemo(() => [...machines.values()].sort(byName), [machines]);
   const counts = useMemo(() => count(views), [views]);
   const search = useSearchKey();
 
   if (!listed)
     return <p className="p-6 text-sm text-secondary">Asking which machines there are…</p>;
-  if (views.length === 0) return <FirstMachine source={source} />;
+  if (views.length === 0) {
+    const paired = (number: string) => {
+      setAdding(false);
+      setSafetyNumber(number);
+    };
+    return <FirstMachine onPaired={paired} source={source} />;
+  }
   const filtered = query !== "" || show !== "all";
 
   return (
@@ -114,6 +121,9 @@ export function FleetPage({ query, show, source }: FleetPageProps) {
             navigate(paths.terminal(onlyPane({ machine, agent })));
           }}
         />
+      )}
+      {safetyNumber !== null && (
+        <PairedDialog number={safetyNumber} onClose={() => setSafetyNumber(null)} />
       )}
       {adding && <AddMachineDialog onClose={() => setAdding(false)} source={source} />}
     </div>

@@ -54,10 +54,25 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
         </div>
         <div className="flex items-center px-1">
           <Menu icon="plus" items={[others.length ? add(null) : none]} label="Open in a new tab" />
-          <Menu icon="columns" items={[others.length ? add("row") : none]} label="Split: beside" />
-          <Menu icon="rows" items={[others.length ? add("column") : none]} label="Split: below" />
+          <Menu
+            className="max-sm:hidden"
+            icon="columns"
+            items={[others.length ? add("row") : none]}
+            label="Split: beside"
+          />
+          <Menu
+            className="max-sm:hidden"
+            icon="rows"
+            items={[others.length ? add("column") : none]}
+            label="Split: below"
+          />
           {tab.panes.length > 1 && (
-            <IconButton icon="restart" label="Turn the split" onClick={() => go(turnTab(layout))} />
+            <IconButton
+              className="max-sm:hidden"
+              icon="turn"
+              label="Turn the split"
+              onClick={() => go(turnTab(layout))}
+            />
           )}
         </div>
       </div>
@@ -66,9 +81,8 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
           className={classes(
             "min-h-0 flex-1",
             at === layout.at ? "flex" : "hidden",
-            each.direction === "row" ? "flex-row max-sm:flex-col" : "flex-col",
             "divide-line",
-            each.direction === "row" ? "divide-x max-sm:divide-x-0 max-sm:divide-y" : "divide-y",
+            each.direction === "row" ? "flex-row sm:divide-x" : "flex-col sm:divide-y",
           )}
           id={tabPanelId(each)}
           key={each.panes.map(({ agent }) => agent).join()}
@@ -82,9 +96,11 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
               machine={pane.machine}
               onClose={() => go(closePane(layout, at, pane))}
               onFocus={() => at === layout.at && go(focusPane(layout, at, index))}
+              count={each.panes.length}
+              index={index}
+              onNext={() => go(focusPane(layout, at, (index + 1) % each.panes.length))}
               onPalette={onPalette}
               shown={at === layout.at}
-              split={each.panes.length > 1}
             />
           ))}
         </div>

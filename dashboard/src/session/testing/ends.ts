@@ -2,7 +2,8 @@
 
 import type { Event } from "../core/event.ts";
 import { Session, type SessionKeys } from "../core/session.ts";
-import { staticKey, systemRandom } from "../identity/keys.ts";
+import { systemRandom } from "../identity/keys.ts";
+import { CipherState } from "../noise/cipher.ts";
 import { type Bytes, concat } from "../wire/bytes.ts";
 
 /** One end with what it was told. */

@@ -75,89 +75,124 @@ type JsonValue =
   | { type: "array"; items: readonly JsonValue[] }
   | { type: "other" };
 
-/** Arrays and objects within each other; a known member needs three. */
-const MAX_DEPTH = 127;
-
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these in a string.
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const WORD = /true|false|null/y;
+/** Half a surrogate pair. */
+const SURROGATE = /\p{Surrogate}/u;
 
 class Parser {
   #at = 0;
-
-  private readonly source: string;
-  private readonly what: string;
+  readonly #source: string;
+  readonly #what: string;
 
   constructor(source: string, what: string) {
-    this.source = source;
-    this.what = what;
+    this.#source = source;
+    this.#what = what;
   }
 
   object(known: readonly string[]): Map<string, JsonValue> {
     const members = new Map<string, JsonValue>();
-    this.#members((name) => {
-      const value = this.#value(1);
-      if (!known.includes(name)) return;
+    this.#list("}", () => {
+      const name = this.#name();
+      if (SURROGATE.test(name)) throw this.#error("the name of a member is no text");
+      if (!known.includes(name)) return this.#skip();
       if (members.has(name)) throw this.#error(`its "${name}" stands there twice`);
-      members.set(name, value);
+      members.set(name, this.#value(0));
     });
     return members;
   }
 
   end(): void {
     this.#match(SPACE);
-    if (this.#at < this.source.length) throw this.#error("something follows the object");
+    if (this.#at < this.#source.length) throw this.#error("something follows the object");
   }
 
+  /** The value of a known member: no deeper than an array of arrays, which is all that any has. */
   #value(depth: number): JsonValue {
     this.#match(SPACE);
-    if (depth > MAX_DEPTH) throw this.#error("it is nested too deep");
-    switch (this.source[this.#at]) {
-      case "{":
-        this.#members(() => this.#value(depth + 1));
-        return { type: "other" };
-      case "[": {
-        const items: JsonValue[] = [];
-        this.#list("]", () => items.push(this.#value(depth + 1)));
-        return { type: "array", items };
+    const first = this.#source[this.#at];
+    if (first === '"') return { type: "string", text: this.#string() };
+    if (first === "[" && depth < 2) {
+      const items: JsonValue[] = [];
+      this.#list("]", () => items.push(this.#value(depth + 1)));
+      return { type: "array", items };
+    }
+    const start = this.#at;
+    this.#skip();
+    const text = this.#source.slice(start, this.#at);
+    return /^[-0-9]/.test(text) ? { type: "number", text } : { type: "other" };
+  }
+
+  /** Passes over a value, however deep it is nested. */
+  #skip(): void {
+    const ends: string[] = [];
+    for (;;) {
+      this.#match(SPACE);
+      const first = this.#source[this.#at];
+      if (first === "{" || first === "[") {
+        this.#at++;
+        ends.push(first === "{" ? "}" : "]");
+        this.#match(SPACE);
+        if (this.#source[this.#at] !== ends.at(-1)) {
+          if (first === "{") this.#name();
+          continue;
+        }
+      } else {
+        this.#scalar();
       }
-      case '"':
-        return { type: "string", text: this.#string() };
-      default: {
-        const number = this.#match(NUMBER);
-        if (number !== "") return { type: "number", text: number };
-        if (this.#match(WORD) === "") throw this.#error("its JSON is malformed");
-        return { type: "other" };
+      if (!this.#closes(ends)) return;
+    }
+  }
+
+  /** Behind a value: closes what ends here. Says whether another value follows. */
+  #closes(ends: string[]): boolean {
+    for (;;) {
+      const end = ends.at(-1);
+      if (end === undefined) return false;
+      this.#match(SPACE);
+      const next = this.#source[this.#at++];
+      if (next === end) {
+        ends.pop();
+      } else {
+        if (next !== ",") throw this.#error("its JSON is malformed");
+        if (end === "}") this.#name();
+        return true;
       }
     }
   }
 
-  #members(value: (name: string) => void): void {
-    this.#list("}", () => {
-      const name = this.#string();
-      this.#match(SPACE);
-      if (this.source[this.#at++] !== ":") throw this.#error("its JSON is malformed");
-      value(name);
-    });
+  #scalar(): void {
+    if (this.#source[this.#at] === '"') this.#string();
+    else if (this.#match(NUMBER) === "" && this.#match(WORD) === "") {
+      throw this.#error("its JSON is malformed");
+    }
   }
 
   #list(end: string, item: () => void): void {
     this.#at++;
     this.#match(SPACE);
-    if (this.source[this.#at] === end) {
+    if (this.#source[this.#at] === end) {
       this.#at++;
       return;
     }
     for (;;) {
-      this.#match(SPACE);
       item();
       this.#match(SPACE);
-      const next = this.source[this.#at++];
+      const next = this.#source[this.#at++];
       if (next === end) return;
       if (next !== ",") throw this.#error("its JSON is malformed");
     }
+  }
+
+  #name(): string {
+    this.#match(SPACE);
+    const name = this.#string();
+    this.#match(SPACE);
+    if (this.#source[this.#at++] !== ":") throw this.#error("its JSON is malformed");
+    return name;
   }
 
   #string(): string {
@@ -168,19 +203,19 @@ class Parser {
 
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.source)?.[0] ?? "";
+    const found = pattern.exec(this.#source)?.[0] ?? "";
     this.#at += found.length;
     return found;
   }
 
   #error(why: string): WireError {
-    return new WireError(this.what, why);
+    return new WireError(this.#what, why);
   }
 }
 
-/** A string's text, unless half a surrogate pair stands in it: that is no text. */
+/** A string's text, if it is one. */
 function text(value: JsonValue | undefined): string | undefined {
-  return value?.type === "string" && !/\p{Surrogate}/u.test(value.text) ? value.text : undefined;
+  return value?.type === "string" && !SURROGATE.test(value.text) ? value.text : undefined;
 }
 
 function fail(error: WireError): never {

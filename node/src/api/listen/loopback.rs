@@ -1,6 +1,7 @@
-//! The API on 127.0.0.1, for the browser of this machine's user. Every page in that browser, and
-//! every program of every user of the machine, can connect: so the names by which it is called are
-//! fixed, other pages are refused, and who calls must know the token of this start of the node.
+//! The dashboard and the API on 127.0.0.1, for the browser of this machine's user. Every page in
+//! that browser, and every program of every user of the machine, can connect: so the names by which
+//! it is called are fixed, other pages are refused, and who calls the API must know the token of
+//! this start of the node.
 
 use std::{
     fmt,
@@ -11,18 +12,22 @@ use std::{
 };
 
 use axum::{
-    Router,
-    body::Body,
+    Json, Router,
+    body::{Body, to_bytes},
     extract::Request,
     response::{IntoResponse, Response},
 };
-use gantline_protocol::api::ProblemCode;
+use gantline_dashboard::{Dashboard, Scheme, Sockets};
+use gantline_protocol::api::{PagePlace, PageToken, PageTokenRequest, Problem, ProblemCode};
 use gantline_transport::websocket::{
     self, SUBPROTOCOL as PIPE_SUBPROTOCOL, Upgrade, WebSocketReader, WebSocketWriter,
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE},
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{
+        AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,11 +37,12 @@ use tower::ServiceExt;
 use super::{
     ListenError,
     connections::Connections,
+    once::OneTimeTokens,
     token::{Token, WrongTokens},
 };
 use crate::{
     access::{Entrance, Principal},
-    api::Refused,
+    api::{Refused, VERSION, input::is_json},
     config::LoopbackPort,
     state::Home,
 };
@@ -45,6 +51,12 @@ use crate::{
 const PORTS: u16 = 32;
 /// The path of the WebSocket that is a pipe to the door.
 const SESSION: &str = "/v1/session";
+/// Where a page asks what it is served by.
+const PLACE: &str = "/v1/place";
+/// Where a page trades its one-time token for the token of the API.
+const PAGE_TOKEN: &str = "/v1/page-token";
+/// The greatest body of that, in bytes.
+const MAX_TRADE: usize = 1024;
 /// The WebSocket subprotocol of the API's conversations.
 pub(crate) const SUBPROTOCOL: &str = "gantline.v1";
 /// What stands before the token among the subprotocols, since a page can't set other headers.
@@ -107,9 +119,17 @@ impl LoopbackListener {
 
     /// Answers with `router`, and gives pipes to `on_pipe`, until `closing` is cancelled and the
     /// last answer is given.
-    pub async fn serve(self, router: Router, on_pipe: OnPipe, closing: CancellationToken) {
+    pub async fn serve(
+        self,
+        router: Router,
+        on_pipe: OnPipe,
+        one_time_tokens: OneTimeTokens,
+        closing: CancellationToken,
+    ) {
         let Self { listener, address, token } = self;
         let entrance = Arc::new(LoopbackEntrance {
+            dashboard: Dashboard::embedded(),
+            one_time_tokens,
             hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", address.port())),
             token,
             wrong: Mutex::default(),
@@ -160,6 +180,8 @@ struct LoopbackEntrance {
     hosts: [String; 2],
     token: Token,
     wrong: Mutex<WrongTokens>,
+    one_time_tokens: OneTimeTokens,
+    dashboard: Dashboard,
     router: Router,
     on_pipe: OnPipe,
 }
@@ -173,8 +195,12 @@ impl fmt::Debug for LoopbackEntrance {
 impl LoopbackEntrance {
     async fn answer(&self, mut request: Request, peer: IpAddr) -> Result<Response, Refused> {
         self.check_names(&request)?;
-        if request.uri().path() == SESSION {
-            return self.take_pipe(request);
+        match request.uri().path() {
+            SESSION => return self.take_pipe(request),
+            PLACE => return place(request.method()),
+            PAGE_TOKEN => return self.trade(request, peer).await,
+            path if path != "/v1" && !path.starts_with("/v1/") => return Ok(self.page(&request)),
+            _ => {}
         }
         if let Some(refusal) = self.check_token(request.headers(), peer) {
             return Ok(refusal);
@@ -199,12 +225,48 @@ impl LoopbackEntrance {
         if !named || !host.is_ok_and(|host| host.is_some_and(is_host)) {
             return refused("this address goes by 127.0.0.1 and localhost with its port only");
         }
+        if is_for_another_page(request.headers()) {
+            return refused("a page of another origin may not call this address");
+        }
         let is_origin = |origin: &str| origin.strip_prefix("http://").is_some_and(is_host);
         match single(request.headers(), &ORIGIN) {
             Ok(None) => Ok(()),
             Ok(Some(origin)) if is_origin(origin) => Ok(()),
             Ok(Some(_)) | Err(_) => refused("a page of another origin may not call this address"),
         }
+    }
+
+    /// The dashboard's files are no secret.
+    fn page(&self, request: &Request) -> Response {
+        let headers = request.headers();
+        let authority = single(headers, &HOST).ok().flatten().unwrap_or_default();
+        let place =
+            gantline_dashboard::Place { authority, sockets: Sockets::Own, scheme: Scheme::Plain };
+        self.dashboard.answer(request.method(), request.uri(), headers, &place)
+    }
+
+    /// Gives the token of the API for one that works once.
+    async fn trade(&self, request: Request, peer: IpAddr) -> Result<Response, Refused> {
+        if request.method() != Method::POST {
+            return Err(
+                Problem::new(ProblemCode::MethodNotAllowed, "this is to be posted to").into()
+            );
+        }
+        let (parts, body) = request.into_parts();
+        // A page of another origin can't send this type without asking first.
+        if !is_json(&parts.headers) {
+            return Err(Refused::invalid("the body is not of the type application/json"));
+        }
+        let body = to_bytes(body, MAX_TRADE).await.map_err(|_| Refused::too_large(MAX_TRADE))?;
+        let PageTokenRequest { one_time_token } = serde_json::from_slice(&body)
+            .map_err(|_| Refused::invalid("the body is not {\"oneTimeToken\": TOKEN}"))?;
+        if !self.one_time_tokens.redeem(&one_time_token) {
+            return Ok(self.wrong_token(peer));
+        }
+        let mut response =
+            Json(PageToken { token: self.token.reveal().to_owned() }).into_response();
+        unkept(response.headers_mut());
+        Ok(response)
     }
 
     /// The answer to whoever does not know the token.
@@ -214,22 +276,21 @@ impl LoopbackEntrance {
         } else {
             from_authorization(headers)
         };
-        if guess.is_some_and(|guess| self.token.is(guess)) {
-            return None;
+        match guess {
+            Some(guess) if self.token.is(guess) => None,
+            Some(_) => Some(self.wrong_token(peer)),
+            None => Some(no_token()),
         }
-        let has_guessed = guess.is_some();
-        let waits = has_guessed && {
-            let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-            wrong.note(peer, Instant::now())
-        };
-        if waits {
+    }
+
+    fn wrong_token(&self, peer: IpAddr) -> Response {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.note(peer, Instant::now()) {
             let refused = Refused::new(ProblemCode::Rate, "too many wrong tokens; wait a minute");
-            return Some(refused.into_response());
+            return refused.into_response();
         }
-        let detail = "this needs the token of this start of the node; `gantline open` has it";
-        let mut response = Refused::new(ProblemCode::Unauthenticated, detail).into_response();
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Some(response)
+        drop(wrong);
+        no_token()
     }
 
     /// Makes a WebSocket of the connection, which is a pipe to the door. No token: the session or
@@ -255,6 +316,36 @@ impl LoopbackEntrance {
         });
         Ok(response)
     }
+}
+
+fn no_token() -> Response {
+    let detail = "this needs the token of this start of the node; `gantline open` has it";
+    let mut response = Refused::new(ProblemCode::Unauthenticated, detail).into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// What a page is told that does not know yet where it is.
+fn place(method: &Method) -> Result<Response, Refused> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Problem::new(ProblemCode::MethodNotAllowed, "this can only be read").into());
+    }
+    let mut response = Json(PagePlace::Node { version: VERSION.to_owned() }).into_response();
+    unkept(response.headers_mut());
+    Ok(response)
+}
+
+fn unkept(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// Whether a browser makes the request for a page of another site, or of another port of this one,
+/// and not because its user opens the page itself.
+fn is_for_another_page(headers: &HeaderMap) -> bool {
+    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    matches!(told("sec-fetch-site"), Some("cross-site" | "same-site"))
+        && told("sec-fetch-dest") != Some("document")
 }
 
 /// The only value of a header, if it is there.
