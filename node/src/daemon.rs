@@ -28,7 +28,7 @@ use crate::{
     history::{self, History},
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
-    supervisor::Agents,
+    supervisor::{Agents, Settings},
     uplink::{Identity, Tokens, Uplinks},
     vitals::Monitor,
 };
@@ -103,7 +103,8 @@ impl Node {
             let shims = Shims { program: shim, log_dir, run_dir };
             blocking(move || {
                 let nameplate = Nameplate { key: identity::load_or_create(&files)?, name, relays };
-                let agents = Agents::new(shims, events.clone());
+                let settings = Settings::default();
+                let agents = Agents::kept_in(Some(files.clone()), shims, events.clone(), settings);
                 let devices = Devices::load(nameplate.clone(), files.clone(), events, sessions)?;
                 Ok((nameplate, devices, Tokens::load(files)?, agents))
             })
@@ -211,6 +212,7 @@ impl Node {
         self.door.close();
         self.sessions.go_away();
         self.agents.leave();
+        self.agents.is_kept().await;
         self.closing.cancel();
         let listeners = async { while self.listeners.join_next().await.is_some() {} };
         if timeout_at(deadline, listeners).await.is_err() {

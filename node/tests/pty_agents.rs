@@ -130,7 +130,7 @@ async fn who_ignores_the_request_to_end_is_ended_after_the_grace() {
 
 #[tokio::test]
 async fn who_wants_to_clean_up_may() {
-    let machine = Machine::with(Settings { grace: PATIENCE, ..Settings::default() });
+    let machine = Machine::with(Settings::default());
     let id =
         machine.sh("trap 'echo bye; exit 3' TERM; echo ready; while :; do read line; done").await;
     let mut viewer = Viewer::from_start(&machine.hub(id)).await;
@@ -142,7 +142,7 @@ async fn who_wants_to_clean_up_may() {
 
 #[tokio::test]
 async fn who_is_stopped_ends_all_the_same() {
-    let machine = Machine::with(Settings { grace: PATIENCE, ..Settings::default() });
+    let machine = Machine::with(Settings::default());
     let id = machine.sh("echo ready; exec sleep 1000").await;
     Viewer::from_start(&machine.hub(id)).await.sees("ready").await;
     machine.agents.signal(id, Signal::Stop).unwrap();
@@ -296,7 +296,7 @@ async fn the_log_goes_with_its_agent() {
 
 #[tokio::test]
 async fn what_a_stopped_agent_has_started_may_bring_its_work_to_an_end() {
-    let machine = Machine::with(Settings { grace: PATIENCE, ..Settings::default() });
+    let machine = Machine::with(Settings::default());
     let done = tempfile::tempdir().unwrap();
     let done = done.path().join("done");
     // The leader leaves at once when it is told to; its child has something to write first.

@@ -17,7 +17,9 @@ use gantline_node::{
     pty::{HostError, command::CommandError},
     supervisor::{AgentsError, Exec},
 };
-use gantline_protocol::api::{AgentState, Command, ExecEvent, ExecRequest, ExitStatus};
+use gantline_protocol::api::{
+    AgentPatch, AgentState, Command, ExecEvent, ExecRequest, ExitStatus, StopPlan,
+};
 use pty_support::{Machine, PATIENCE, command, numbered};
 use tokio::time::timeout;
 
@@ -124,7 +126,7 @@ async fn a_listener_that_is_slow_holds_up_a_command_that_writes_much() {
     let id = running.agent();
     let log_is_full = async {
         let range = gantline_node::supervisor::OutputRange { follow: true, ..Default::default() };
-        let mut output = machine.agents.output(id, range).unwrap();
+        let mut output = machine.agents.output(id, None, range).await.unwrap();
         while output.next().await.is_some() {}
     };
     let brief = std::time::Duration::from_millis(500);
@@ -186,6 +188,9 @@ async fn a_stopped_command_takes_with_it_what_is_in_its_group() {
         }
     }
     let witness = Witness::of(pid.trim().parse().unwrap());
+    let stop = StopPlan { grace_ms: 300.try_into().unwrap(), ..StopPlan::default() };
+    let patch = AgentPatch { stop: Some(Some(stop)), ..AgentPatch::default() };
+    machine.agents.edit(running.agent(), patch).unwrap();
     machine.agents.stop(running.agent()).unwrap();
     machine.ended(running.agent()).await;
     witness.ends().await;

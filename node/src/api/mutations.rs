@@ -6,8 +6,9 @@ use std::fmt;
 use gantline_protocol::{
     AgentId, DeviceId, InvitationId, MachineId, Name, Role,
     api::{
-        AddMachineRequest, AddedMachine, Agent, Command, ExecRequest, InvitationRequest,
-        MachineSummary, MintedCode, MintedInvitation, Problem, ProblemCode, Signal, SpawnRequest,
+        AddMachineRequest, AddedMachine, Agent, AgentPatch, Command, ExecRequest,
+        InvitationRequest, MachineSummary, MintedCode, MintedInvitation, Problem, ProblemCode,
+        Signal, SpawnRequest,
     },
 };
 
@@ -29,8 +30,14 @@ pub enum Act<'a> {
     Exec(&'a ExecRequest),
     /// Send a signal to an agent.
     Signal(AgentId, Signal),
+    /// Start an agent.
+    Start(AgentId),
     /// Stop an agent.
     Stop(AgentId),
+    /// Stop an agent and start it anew.
+    Restart(AgentId),
+    /// Change what an agent is.
+    Edit(AgentId, &'a AgentPatch),
     /// Remove an agent that has ended.
     Remove(AgentId),
     /// Remove a device.
@@ -90,13 +97,53 @@ impl Mutations {
         Ok(self.agents.signal(id, signal)?)
     }
 
-    /// Tells an agent to end; it is ended if it does not. Returns at once.
+    /// Has an agent run.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
-    pub fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+    pub async fn start(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Start(id))?;
+        let agent = self.agents.start(id).await?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Tells an agent to end; it is ended if it does not. Returns once that outlives the node.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
         admit(who, &Act::Stop(id))?;
-        Ok(self.agents.stop(id)?)
+        let agent = self.agents.stop(id)?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Has another process take the place of an agent's.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn restart(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
+        admit(who, &Act::Restart(id))?;
+        let agent = self.agents.restart(id).await?;
+        self.agents.is_kept().await;
+        Ok(agent)
+    }
+
+    /// Changes what an agent is.
+    ///
+    /// # Errors
+    /// [`Refused`], as every other act.
+    pub async fn edit(
+        &self,
+        who: &Principal,
+        id: AgentId,
+        patch: AgentPatch,
+    ) -> Result<Agent, Refused> {
+        admit(who, &Act::Edit(id, &patch))?;
+        let agent = self.agents.edit(id, patch)?;
+        self.agents.is_kept().await;
+        Ok(agent)
     }
 
     /// Removes an agent that has ended, and its log.
@@ -212,7 +259,10 @@ impl fmt::Display for Act<'_> {
             }
             Self::Exec(ExecRequest { command, .. }) => write!(f, "exec {}", Program(command)),
             Self::Signal(id, signal) => write!(f, "send {signal:?} to {id}"),
+            Self::Start(id) => write!(f, "start {id}"),
             Self::Stop(id) => write!(f, "stop {id}"),
+            Self::Restart(id) => write!(f, "restart {id}"),
+            Self::Edit(id, patch) => write!(f, "change {} of {id}", patch.members().join(", ")),
             Self::Remove(id) => write!(f, "remove {id}"),
             Self::RevokeDevice(id) => write!(f, "revoke the device {id}"),
             Self::MintCode(role) => write!(f, "mint a code for {role:?}"),
@@ -243,11 +293,19 @@ impl From<AgentsError> for Refused {
         match error {
             AgentsError::NotFound(_) => Self::not_found(detail),
             AgentsError::Ended(_)
+            | AgentsError::AlreadyRuns(_)
+            | AgentsError::AlreadyStarts(..)
+            | AgentsError::NeverStarted(..)
+            | AgentsError::RunsOnce(_)
             | AgentsError::StillRunning(_)
+            | AgentsError::IsAwaited(..)
+            | AgentsError::NotKept(..)
             | AgentsError::NoTerminal(_)
             | AgentsError::Host(HostError::Spawn(_)) => Self::conflict(detail),
-            AgentsError::Command(_) => Self::invalid(detail),
+            AgentsError::Command(_) | AgentsError::Dependency(_) => Self::invalid(detail),
             AgentsError::Full
+            | AgentsError::TooMany
+            | AgentsError::TooLong
             | AgentsError::Stopping
             | AgentsError::Away(..)
             | AgentsError::Host(

@@ -54,6 +54,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         scrollback_kb: args.scrollback_kb,
         log_mb: args.log_mb,
         supervision: Supervision::default(),
+        applied: false,
     };
     let reached = context.reach.machine(args.on.as_deref()).await?;
     let agent: Agent = reached.json(Request::post("/v1/agents", &request)?).await?;

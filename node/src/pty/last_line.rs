@@ -11,23 +11,31 @@ const MAX: usize = 200;
 /// The last line of `output` in which there is something to see. `output` may begin in the middle of
 /// a line or of a sequence, if `is_cut`; as much is left out then.
 pub(crate) fn last_line(output: &[u8], is_cut: bool) -> Option<String> {
+    last_lines(output, is_cut, 1).pop()
+}
+
+/// The last lines of `output` in which there is something to see, `most` of them, in their order.
+pub(crate) fn last_lines(output: &[u8], is_cut: bool, most: usize) -> Vec<String> {
     let begins = match is_cut {
         true => output.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1),
         false => 0,
     };
     let mut text = Vec::with_capacity(output.len());
-    Scanner::default().scan(output.get(begins..)?, |part, _| match part {
+    Scanner::default().scan(output.get(begins..).unwrap_or_default(), |part, _| match part {
         Part::Text(part) => text.extend_from_slice(part),
         Part::Sequence(_) => {}
     });
-    let mut lines = text.rsplit(|byte| matches!(byte, b'\n' | b'\r'));
-    lines.find_map(|line| {
+    let lines = text.rsplit(|byte| matches!(byte, b'\n' | b'\r'));
+    let lines = lines.filter_map(|line| {
         let line = String::from_utf8_lossy(line);
         let spaced = line.chars().map(|c| if c == '\t' { ' ' } else { c });
         let line: String = spaced.filter(|c| !is_deceptive(*c)).collect();
         let line = line.trim();
         (!line.is_empty()).then(|| line.chars().take(MAX).collect())
-    })
+    });
+    let mut last: Vec<String> = lines.take(most).collect();
+    last.reverse();
+    last
 }
 
 #[cfg(test)]

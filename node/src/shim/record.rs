@@ -38,8 +38,21 @@ pub(crate) struct Definition {
     pub(crate) cwd: Option<Cwd>,
     pub(crate) size: TerminalSize,
     pub(crate) kind: Kind,
+    /// The life of its process that the files beside this are of.
     pub(crate) epoch: Epoch,
+    /// Which of its lives that is, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub(crate) number: u32,
+    /// When that life began.
     pub(crate) created_at: Timestamp,
+}
+
+const fn first() -> u32 {
+    1
+}
+
+const fn is_first(number: &u32) -> bool {
+    *number == 1
 }
 
 /// What the process talks to.
@@ -124,6 +137,26 @@ impl Record {
             self.remove();
         }
         written
+    }
+
+    /// Takes the files away, and the directory unless later lives have theirs in it.
+    pub(crate) fn clear(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| !kind.is_dir())
+                && let Err(error) = fs::remove_file(entry.path())
+            {
+                tracing::warn!(%error, path = %entry.path().display(), "a file can't be removed");
+            }
+        }
+        // It stays if there is something else in it.
+        let _ = fs::remove_dir(&self.dir);
+    }
+
+    /// The bytes that its files take on the disk.
+    pub(crate) fn size(&self) -> u64 {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let lengths = files.filter_map(|file| file.metadata().ok().filter(|file| file.is_file()));
+        lengths.map(|file| file.len()).sum()
     }
 
     /// Takes the directory away with all that is in it.

@@ -36,17 +36,18 @@ pub struct Machine {
     pub run_dir: PathBuf,
     events: Events,
     settings: Settings,
+    /// How long an agent may take to end after it was told to.
+    pub grace: Duration,
     dir: tempfile::TempDir,
 }
 
 impl Machine {
     pub fn new() -> Self {
         let file = 256 << 20;
-        Self::with(Settings {
-            limits: Limits { memory: 1 << 20, file },
-            grace: Duration::from_millis(300),
-            ..Settings::default()
-        })
+        let limits = Limits { memory: 1 << 20, file };
+        let mut machine = Self::with(Settings { limits, ..Settings::default() });
+        machine.grace = Duration::from_millis(300);
+        machine
     }
 
     pub fn with(settings: Settings) -> Self {
@@ -55,7 +56,8 @@ impl Machine {
         std::fs::create_dir(&run_dir).unwrap();
         let events = Events::new();
         let agents = Agents::with_settings(shims(&log_dir, &run_dir), events.clone(), settings);
-        Self { agents, log_dir, run_dir, events, settings, dir }
+        let grace = PATIENCE;
+        Self { agents, log_dir, run_dir, events, settings, grace, dir }
     }
 
     /// The node goes without a word, and another one comes.
@@ -73,7 +75,9 @@ impl Machine {
     }
 
     pub async fn spawn(&self, command: Command) -> AgentId {
-        let request = SpawnRequest::new(command);
+        let mut request = SpawnRequest::new(command);
+        let grace_ms = u32::try_from(self.grace.as_millis()).unwrap();
+        request.supervision.stop.grace_ms = grace_ms.try_into().unwrap();
         self.agents.spawn(request).await.unwrap().agent_id
     }
 
@@ -103,7 +107,7 @@ impl Machine {
     /// All that the agent has written, as long as it runs, and the gaps in it.
     pub async fn written(&self, id: AgentId) -> (Vec<u8>, Vec<(u64, u64)>) {
         let range = OutputRange { follow: true, ..OutputRange::default() };
-        let mut output = self.agents.output(id, range).unwrap();
+        let mut output = self.agents.output(id, None, range).await.unwrap();
         let (mut all, mut gaps) = (Vec::new(), Vec::new());
         while let Some(item) = timeout(PATIENCE, output.next()).await.expect("no more output") {
             match item {
@@ -137,7 +141,7 @@ pub async fn next_end(listener: &mut Listener) -> (AgentId, AgentState, Option<E
     loop {
         let heard = timeout(PATIENCE, listener.next()).await.expect("no agent ends");
         if let Heard::Event(event) = heard
-            && let EventKind::AgentChanged { agent_id, state, exit } = event.what
+            && let EventKind::AgentChanged { agent_id, state, exit, .. } = event.what
             && matches!(state, AgentState::Exited | AgentState::Lost)
         {
             return (agent_id, state, exit);

@@ -38,6 +38,9 @@ pub struct SpawnRequest {
     /// How it is looked after; its members stand beside the others.
     #[serde(flatten)]
     pub supervision: Supervision,
+    /// Whether a definition file asks for it: one that no longer has it may take it away again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub applied: bool,
 }
 
 impl SpawnRequest {
@@ -51,7 +54,56 @@ impl SpawnRequest {
             scrollback_kb: None,
             log_mb: None,
             supervision: Supervision::default(),
+            applied: false,
         }
+    }
+}
+
+/// Asks how an environment differs from what was added to an agent's own, which is never read back:
+/// `POST /v1/agents/{id}/env/compare`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnvComparison {
+    /// The environment.
+    pub env: Env,
+}
+
+/// The names by which an environment differs from an agent's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnvDifference {
+    /// What the agent does not have.
+    pub added: Vec<String>,
+    /// What has another value.
+    pub changed: Vec<String>,
+    /// What only the agent has.
+    pub removed: Vec<String>,
+}
+
+impl EnvDifference {
+    /// How `new` differs from `old`.
+    #[must_use]
+    pub fn between(old: &Env, new: &Env) -> Self {
+        let value = |env: &Env, wanted: &str| {
+            env.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
+        };
+        let mut difference = Self::default();
+        for (name, is) in new.iter() {
+            match value(old, name) {
+                None => difference.added.push(name.to_owned()),
+                Some(was) if was != is => difference.changed.push(name.to_owned()),
+                Some(_) => {}
+            }
+        }
+        let removed = old.iter().filter(|(name, _)| value(new, name).is_none());
+        difference.removed = removed.map(|(name, _)| name.to_owned()).collect();
+        difference
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
 }
 
@@ -89,6 +141,25 @@ pub struct AgentPatch {
     /// What it may use.
     #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub limits: Option<Option<ResourceLimits>>,
+}
+
+impl AgentPatch {
+    /// The members that are said, as the API names them.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        let members = [
+            ("name", self.name.is_some()),
+            ("cwd", self.cwd.is_some()),
+            ("env", self.env.is_some()),
+            ("restart", self.restart.is_some()),
+            ("successCodes", self.success_codes.is_some()),
+            ("stop", self.stop.is_some()),
+            ("probe", self.probe.is_some()),
+            ("dependsOn", self.depends_on.is_some()),
+            ("limits", self.limits.is_some()),
+        ];
+        members.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| name).collect()
+    }
 }
 
 /// Tells `null` from nothing.
@@ -234,8 +305,8 @@ pub struct Agent {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Desired {
-    /// Its process is to live; after the machine was started anew too, unless it had ended before
-    /// and its policy has it end.
+    /// Its process is to live. After the machine was started anew its policy decides, as if the
+    /// process had failed at that moment.
     Running,
     /// Its process is not to live.
     #[default]
@@ -351,6 +422,7 @@ mod tests {
             scrollback_kb: Some("64".parse().unwrap()),
             log_mb: Some("0".parse().unwrap()),
             supervision: Supervision::default(),
+            applied: false,
         };
         is_written_as(
             &request,

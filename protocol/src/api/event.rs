@@ -35,7 +35,7 @@ impl EventId {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum EventKind {
-    /// An agent was defined or changed its state.
+    /// An agent was defined, was edited or changed its state.
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     AgentChanged {
         /// The agent.
@@ -45,6 +45,12 @@ pub enum EventKind {
         /// How its process ended, if this says so.
         #[serde(skip_serializing_if = "Option::is_none")]
         exit: Option<ExitStatus>,
+        /// What people call it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Name>,
+        /// Why it is in this state, for people. It may quote the agent: show it as text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// An agent and its log were removed.
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
@@ -139,8 +145,20 @@ mod tests {
                     agent_id,
                     state: AgentState::Exited,
                     exit: Some(ExitStatus::Code(1)),
+                    name: None,
+                    reason: None,
                 },
                 r#""kind":"agent-changed","agentId":"ag-x7k2p","state":"exited","exit":{"code":1}"#,
+            ),
+            (
+                EventKind::AgentChanged {
+                    agent_id,
+                    state: AgentState::Failed,
+                    exit: None,
+                    name: Some("web".parse().unwrap()),
+                    reason: Some("no".to_owned()),
+                },
+                r#""kind":"agent-changed","agentId":"ag-x7k2p","state":"failed","name":"web","reason":"no""#,
             ),
             (
                 EventKind::AgentRemoved { agent_id },

@@ -25,8 +25,8 @@ pub mod supervision;
 pub mod vitals;
 
 pub use agent::{
-    Agent, AgentPatch, AgentSource, AgentState, Desired, ExitStatus, LogMb, ScrollbackKb,
-    SpawnRequest,
+    Agent, AgentPatch, AgentSource, AgentState, Desired, EnvComparison, EnvDifference, ExitStatus,
+    LogMb, ScrollbackKb, SpawnRequest,
 };
 pub use browser::{OneTimeToken, PagePlace, PageToken, PageTokenRequest};
 pub use command::{Argv, Command, Cwd, Env};

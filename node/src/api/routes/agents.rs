@@ -7,7 +7,7 @@ use axum::{
 };
 use gantline_protocol::{
     AgentId,
-    api::{Agent, SignalRequest, SpawnRequest},
+    api::{Agent, AgentPatch, EnvComparison, EnvDifference, SignalRequest, SpawnRequest},
 };
 use http::{HeaderValue, StatusCode, header::LOCATION};
 
@@ -31,7 +31,7 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<Agent>> {
     Json(app.agents.list())
 }
 
-/// Starts an agent.
+/// Defines an agent and has it run. Answers once its process runs; if it waits for others, at once.
 #[utoipa::path(
     post,
     path = "/v1/agents",
@@ -98,7 +98,7 @@ pub(super) async fn find(
     Ok(Json(app.agents.find(id)?))
 }
 
-/// Removes an agent that has ended, and its log.
+/// Removes an agent that does not run, and its log.
 #[utoipa::path(
     delete,
     path = "/v1/agents/{id}",
@@ -135,8 +135,26 @@ pub(super) async fn signal(
     Ok(Json(app.mutations.signal(&who, id, request.signal)?))
 }
 
-/// Stops an agent: TERM, and after 10 seconds KILL to whatever is left of it. Answers at once; the
-/// events tell when it has ended.
+/// Has an agent run, with what went wrong before forgotten. Answers once its process runs or can't
+/// be started, or once it is known what it waits for: `state` and `reason` tell. An agent that is
+/// being stopped is started when it has ended.
+#[utoipa::path(
+    post,
+    path = "/v1/agents/{id}/start",
+    operation_id = "start_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The agent as it is now.", body = Agent))
+)]
+pub(super) async fn start(
+    State(app): State<App>,
+    who: Principal,
+    Id(id): Id<AgentId>,
+) -> Result<Json<Agent>, Refused> {
+    Ok(Json(app.mutations.start(&who, id).await?))
+}
+
+/// Stops an agent by its stop plan: its signal, and after its grace KILL to whatever is left of the
+/// whole tree. It is not started again by itself. Answers at once; the events tell when it has ended.
 #[utoipa::path(
     post,
     path = "/v1/agents/{id}/stop",
@@ -150,8 +168,64 @@ pub(super) async fn stop(
     who: Principal,
     Id(id): Id<AgentId>,
 ) -> Result<(StatusCode, Json<Agent>), Refused> {
-    let agent = app.mutations.stop(&who, id)?;
+    let agent = app.mutations.stop(&who, id).await?;
     Ok((StatusCode::ACCEPTED, Json(agent)))
+}
+
+/// Stops an agent by its stop plan, if it runs, and starts it anew. Answers at once if it has to end
+/// first, else as `start` does; the events tell how it goes.
+#[utoipa::path(
+    post,
+    path = "/v1/agents/{id}/restart",
+    operation_id = "restart_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 202, description = "It is told to.", body = Agent))
+)]
+pub(super) async fn restart(
+    State(app): State<App>,
+    who: Principal,
+    Id(id): Id<AgentId>,
+) -> Result<(StatusCode, Json<Agent>), Refused> {
+    let agent = app.mutations.restart(&who, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(agent)))
+}
+
+/// Changes what an agent is, also while it runs: a merge patch (RFC 7396). What is left out stays,
+/// `null` takes away. Name, restart policy, success codes, stop plan, probe and dependencies count
+/// at once, the others from the next start on.
+#[utoipa::path(
+    patch,
+    path = "/v1/agents/{id}",
+    operation_id = "edit_agent",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body = AgentPatch,
+    responses((status = 200, description = "The agent as it is now.", body = Agent))
+)]
+pub(super) async fn edit(
+    State(app): State<App>,
+    who: Principal,
+    Id(id): Id<AgentId>,
+    Input(patch): Input<AgentPatch>,
+) -> Result<Json<Agent>, Refused> {
+    Ok(Json(app.mutations.edit(&who, id, patch).await?))
+}
+
+/// How an environment differs from what was added to the agent's own, by names: values are never
+/// read back.
+#[utoipa::path(
+    post,
+    path = "/v1/agents/{id}/env/compare",
+    operation_id = "compare_env",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body(content = EnvComparison, example = json!({ "env": { "CI": "1" } })),
+    responses((status = 200, description = "The difference.", body = EnvDifference))
+)]
+pub(super) async fn compare_env(
+    State(app): State<App>,
+    Id(id): Id<AgentId>,
+    Input(EnvComparison { env }): Input<EnvComparison>,
+) -> Result<Json<EnvDifference>, Refused> {
+    Ok(Json(app.agents.compare_env(id, &env)?))
 }
 
 /// The path of an agent, for `Location`.

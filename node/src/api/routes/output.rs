@@ -29,7 +29,8 @@ const GAP: HeaderName = HeaderName::from_static("gantline-gap");
 #[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Part {
-    /// The life of the process that `from` and `to` are about; needed with either.
+    /// The life of the process whose output is wanted, of those that are kept; the present or last
+    /// one if left out. Needed with `from` and `to`.
     epoch: Option<Epoch>,
     /// Where to begin; at the first byte if left out.
     from: Option<Offset>,
@@ -47,8 +48,9 @@ pub(super) struct Part {
 /// the body. If what was asked for is no longer kept from the beginning, `gantline-gap: FROM-TO`
 /// says so (`TO` not included), and the body begins at `TO`. Nothing is ever left out inside a
 /// body: if a reader is so slow that the bytes it needs next are gone, the body breaks off. It
-/// then asks again from where it is, and learns of the gap. With `follow` the body ends when the
-/// agent does.
+/// then asks again from where it is, and learns of the gap. With `follow` the body ends when that
+/// life does. Of the lives before the present one the last four are kept, if they take no more room
+/// together than one may.
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}/output",
@@ -83,20 +85,11 @@ pub(super) async fn output(
     if to.is_some_and(|to| to < from) {
         return Err(Refused::invalid("`to` is before `from`"));
     }
-    let mut output = app.agents.output(id, OutputRange { from, to, follow })?;
+    let mut output = app.agents.output(id, epoch, OutputRange { from, to, follow }).await?;
     let Epoch(present) = output.epoch();
-    match epoch {
-        Some(Epoch(asked)) if asked != present => {
-            return Err(Refused::conflict(format!(
-                "the agent's process is another one now, of the epoch {present:016x}: what was \
-                 asked for is gone; ask again from the beginning"
-            )));
-        }
-        None if part.from.is_some() || part.to.is_some() => {
-            let detail = format!("`from` and `to` need the epoch; it is {present:016x}");
-            return Err(Refused::invalid(detail));
-        }
-        Some(_) | None => {}
+    if epoch.is_none() && (part.from.is_some() || part.to.is_some()) {
+        let detail = format!("`from` and `to` need the epoch; it is {present:016x}");
+        return Err(Refused::invalid(detail));
     }
     let mut begins = from;
     let mut response = Response::new(Body::empty());

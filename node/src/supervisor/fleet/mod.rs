@@ -42,11 +42,18 @@ pub(crate) use standing::Standing;
 pub(crate) struct Life(pub(crate) u32);
 
 /// All agents of a machine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Fleet {
     agents: BTreeMap<AgentId, Keeper>,
-    /// Nothing is started before it is known what there is.
+    /// Processes are started.
     is_open: bool,
+}
+
+impl Default for Fleet {
+    /// No agents, and processes are started.
+    fn default() -> Self {
+        Self { agents: BTreeMap::new(), is_open: true }
+    }
 }
 
 /// What somebody wants of an agent.
@@ -151,6 +158,11 @@ impl Fleet {
         self.after(now, Vec::new())
     }
 
+    /// Nothing is started from now on.
+    pub(crate) const fn close(&mut self) {
+        self.is_open = false;
+    }
+
     /// Does what somebody wants.
     ///
     /// # Errors
@@ -241,7 +253,7 @@ impl Fleet {
 
     /// When [`Event::Tick`] has something to do.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.agents.values().filter_map(Keeper::due).min()
+        self.agents.values().filter(|_| self.is_open).filter_map(Keeper::due).min()
     }
 
     /// How an agent does.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Life, Reason,
     health::{Health, Known},
-    keeper::{AfterLaunch, Cause, Keeper, Over, Phase, WhyStopping},
+    keeper::{AfterLaunch, Cause, Keeper, Over, Phase, Remains, WhyStopping},
     restarts::Restarts,
 };
 
@@ -178,16 +178,10 @@ impl Keeper {
             false => (level, ends.into_iter().map(ago).collect()),
         };
         let restarts_now = Restarts { level, ends };
-        Self {
-            plan,
-            desired,
-            phase,
-            life,
-            remains: None,
-            restarts: restarts_now,
-            count: restarts,
-            last,
-        }
+        // Whether something is left of a life that has ended is told soon.
+        let remains =
+            (!standing.has_process() && life > Life(0)).then_some(Remains { is_told: false });
+        Self { plan, desired, phase, life, remains, restarts: restarts_now, count: restarts, last }
     }
 
     /// How it stands.

@@ -1,0 +1,247 @@
+//! `agents.json`: what agents there are, how they are looked after and how they stood, for the node
+//! that comes after this one. Written by one task, a moment after something has changed.
+
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use gantline_protocol::{
+    AgentId, Timestamp,
+    api::{AgentSource, Supervision},
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Agents,
+    agent::Described,
+    fleet::{Life, Standing},
+};
+use crate::{
+    shim::record::{Definition, Kind, Record},
+    state::{StateError, StateFiles},
+};
+
+const FILE: &str = "agents.json";
+/// How long to wait after the disk has refused.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long somebody waits for something to be on the disk.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// What is in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Kept {
+    /// Tells the lives of the machine apart.
+    boot_id: String,
+    at: Timestamp,
+    pub(super) agents: Vec<KeptAgent>,
+}
+
+/// One agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct KeptAgent {
+    #[serde(flatten)]
+    pub(super) described: Described,
+    #[serde(flatten)]
+    pub(super) supervision: Supervision,
+    pub(super) standing: Standing,
+}
+
+/// What there is from before.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) agents: Vec<FoundAgent>,
+    /// The machine is not the same any more: no process of that time lives.
+    pub(super) was_rebooted: bool,
+}
+
+/// One agent, with the lives of its process that have left something.
+#[derive(Debug)]
+pub(super) struct FoundAgent {
+    pub(super) kept: KeptAgent,
+    pub(super) lives: Vec<Definition>,
+}
+
+/// Where the file is, and how far it is written.
+#[derive(Debug)]
+pub(super) struct Store {
+    files: Option<StateFiles>,
+    changed: Notify,
+    written: watch::Sender<u64>,
+}
+
+impl Store {
+    pub(super) fn new(files: Option<StateFiles>) -> Self {
+        Self { files, changed: Notify::new(), written: watch::Sender::new(0) }
+    }
+
+    /// Something has changed.
+    pub(super) fn is_stale(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until this version is on the disk; not for ever, since a disk may refuse.
+    pub(super) async fn is_written(&self, version: u64) {
+        if self.files.is_none() {
+            return;
+        }
+        let mut written = self.written.subscribe();
+        let written = written.wait_for(|written| *written >= version);
+        if timeout(WRITTEN_WITHIN, written).await.is_err() {
+            tracing::error!("what agents are to do is not on the disk yet");
+        }
+    }
+
+    /// Writes what has changed, as long as the node is there.
+    pub(super) async fn keep(&self, agents: &Agents) {
+        let Some(files) = &self.files else { return };
+        loop {
+            self.changed.notified().await;
+            loop {
+                let (version, kept) = agents.snapshot();
+                let files = files.clone();
+                let kept = Kept { boot_id: boot_id(), at: SystemTime::now().into(), agents: kept };
+                let written = spawn_blocking(move || files.write_json(FILE, &kept)).await;
+                match written {
+                    Ok(Ok(())) => {
+                        self.written.send_replace(version);
+                        break;
+                    }
+                    Ok(Err(error)) => tracing::error!(%error, "agents can't be kept"),
+                    Err(_ended) => return,
+                }
+                sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// What there is from before. What the file does not know is taken from the agents' own
+    /// directories.
+    pub(super) fn find(&self, log_dir: &Path) -> Found {
+        let read = self.files.as_ref().map(|files| files.read_json::<Kept>(FILE));
+        let kept = match read {
+            Some(Ok(kept)) => kept,
+            Some(Err(error)) => {
+                tracing::error!(
+                    %error,
+                    "the agents are taken from their own files: how they are looked after, and what \
+                     was added to their environment, is lost"
+                );
+                self.set_aside(&error);
+                None
+            }
+            None => None,
+        };
+        let mut lives = lives_in(log_dir);
+        let now = Timestamp::from(SystemTime::now());
+        let mut found = Found::default();
+        if let Some(Kept { boot_id: boot, at, agents }) = kept {
+            found.was_rebooted = boot != boot_id();
+            let passed = now.since(at);
+            for mut kept in agents {
+                kept.standing.is_older_by(passed);
+                let id = kept.described.agent_id;
+                let lives = lives.remove(&id).unwrap_or_default();
+                if let Some(last) = lives.last()
+                    && last.number > kept.standing.life.0
+                {
+                    kept.standing.begun_since(Life(last.number));
+                }
+                found.agents.push(FoundAgent { kept, lives });
+            }
+        }
+        for (_, lives) in lives {
+            if let Some(kept) = lives.last().map(of_life) {
+                found.agents.push(FoundAgent { kept, lives });
+            }
+        }
+        found
+    }
+
+    /// A file that can't be used must not be overwritten.
+    fn set_aside(&self, error: &StateError) {
+        if let (Some(files), StateError::Corrupt { .. }) = (&self.files, error) {
+            let at = Timestamp::from(SystemTime::now()).as_millis();
+            let aside = files.path(&format!("{FILE}.broken-{at}"));
+            let _ = std::fs::rename(files.path(FILE), aside);
+        }
+    }
+}
+
+/// An agent of which only the files of its process are known.
+fn of_life(life: &Definition) -> KeptAgent {
+    let Definition { agent_id, name, argv, shell, cwd, size, kind, created_at, number, .. } =
+        life.clone();
+    let command = gantline_protocol::api::Command { argv, cwd, env: Default::default(), shell };
+    let source = match kind {
+        Kind::Terminal => AgentSource::Spawn,
+        Kind::Pipes => AgentSource::Exec,
+    };
+    let (scrollback_kb, log_mb) = (None, None);
+    KeptAgent {
+        described: Described {
+            agent_id,
+            name,
+            command,
+            size,
+            scrollback_kb,
+            log_mb,
+            kind,
+            source,
+            created_at,
+        },
+        supervision: Supervision::default(),
+        standing: Standing::of_life(Life(number)),
+    }
+}
+
+/// The lives of each agent that has a directory, in their order. What can't be read is left alone.
+fn lives_in(log_dir: &Path) -> std::collections::BTreeMap<AgentId, Vec<Definition>> {
+    let mut all = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(log_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<AgentId>().ok()) else {
+            continue;
+        };
+        let later = std::fs::read_dir(entry.path()).into_iter().flatten().flatten();
+        let later = later.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let dirs = std::iter::once(entry.path()).chain(later.map(|entry| entry.path()));
+        let mut lives: Vec<_> = dirs.filter_map(|dir| definition(id, dir)).collect();
+        lives.sort_by_key(|life| life.number);
+        if lives.is_empty() {
+            // Its node was killed while it made the directory.
+            tracing::warn!(agent = %id, "its files do not say what it is");
+        } else {
+            all.insert(id, lives);
+        }
+    }
+    all
+}
+
+fn definition(id: AgentId, dir: std::path::PathBuf) -> Option<Definition> {
+    match Record::new(dir).definition() {
+        Ok(Some(definition)) if definition.agent_id == id => Some(definition),
+        Ok(Some(_)) => {
+            tracing::warn!(agent = %id, "its files say that it is another agent");
+            None
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(agent = %id, %error, "an agent can't be read");
+            None
+        }
+    }
+}
+
+/// What tells this life of the machine from others; the same each time where the system has nothing.
+fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
