@@ -3,10 +3,12 @@
 
 mod add;
 mod agent;
+mod apply;
 mod attach;
 mod device;
 mod events;
 mod exec;
+mod export;
 mod failure;
 mod identity;
 mod invitation;
@@ -82,6 +84,8 @@ enum Verb {
     Logs(logs::Args),
     Kill(kill::Args),
     Rm(rm::Args),
+    Apply(apply::Args),
+    Export(export::Args),
     Exec(exec::Args),
     Status(status::Args),
     Device(device::Args),
@@ -146,6 +150,8 @@ impl Verb {
             Self::Logs(args) => logs::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
+            Self::Apply(args) => apply::run(args, context).await,
+            Self::Export(args) => export::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::Device(args) => device::run(args, context).await,
