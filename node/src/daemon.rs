@@ -137,13 +137,14 @@ impl Node {
         });
         let gateway = Gateway::new(home.clone(), machine.clone(), events.clone(), closing.clone());
         let one_time_tokens = OneTimeTokens::default();
+        let vitals = Monitor::of(agents.clone(), closing.clone());
         let router = api::router(App {
             machine,
             events: events.clone(),
             links: links(&uplinks),
             agents: agents.clone(),
-            vitals: Monitor::of(agents.clone(), closing.clone()),
             history: history.clone(),
+            vitals: vitals.clone(),
             devices: devices.clone(),
             mutations: Mutations::new(agents.clone(), devices.clone()),
             loopback: address,
@@ -155,6 +156,7 @@ impl Node {
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
         listeners.spawn(noted(&history, &events, &agents, &closing));
+        listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
             let door = door.clone();
@@ -259,6 +261,13 @@ fn noted(
             () = closing.cancelled() => {}
             () = follow => {}
         }
+    }
+}
+
+/// Has the history remember each look that is made.
+async fn sampled(history: History, mut vitals: Monitor) {
+    while let Some(look) = vitals.next().await {
+        history.sample(look);
     }
 }
 

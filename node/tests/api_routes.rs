@@ -73,6 +73,7 @@ impl TestApp {
         let shims = Shims { program: env!("CARGO_BIN_EXE_gantline").into(), log_dir, run_dir };
         let settings = Settings { limits: LIMITS, ..Settings::default() };
         let agents = Agents::with_settings(shims, events.clone(), settings);
+        let history = History::open(home.state_dir(), Retention::default(), events.clone());
         let closing = CancellationToken::new();
         let machine = Arc::new(MachineInfo {
             machine_id,
@@ -90,7 +91,6 @@ impl TestApp {
             links: Links::new(Vec::new),
             agents: agents.clone(),
             vitals: Monitor::of(agents.clone(), closing.clone()),
-            history,
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
             loopback: None,

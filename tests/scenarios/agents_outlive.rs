@@ -122,7 +122,9 @@ async fn an_agent_that_ended_while_no_node_was_there_says_how_and_when() {
     let scratch = tempfile::tempdir().unwrap();
     let gate = scratch.path().join("gate");
     assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    let script = format!("echo before; cat '{}'; echo after; exit 42", gate.display());
+    // Far more than a terminal holds: somebody has to read it although there is no node.
+    let script =
+        format!("echo before; cat '{}'; seq 1 200000; echo after; exit 42", gate.display());
     let before = spawn(&node.api().await, &script).await;
     node.kill();
     let opened = Timestamp::from(SystemTime::now());
@@ -144,7 +146,10 @@ async fn an_agent_that_ended_while_no_node_was_there_says_how_and_when() {
     assert!(opened <= ended && ended <= over, "{opened:?} {ended:?} {over:?}");
     let output = node.run(&["logs", &before.agent_id.to_string()]);
     let output = String::from_utf8(output.stdout).unwrap().replace('\r', "");
-    assert_eq!(output, "before\nmeanwhile\nafter\n");
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines.len(), 200_003);
+    assert_eq!((lines[0], lines[1], lines[2]), ("before", "meanwhile", "1"));
+    assert_eq!(lines[200_001..], ["200000", "after"]);
     // And nothing of it runs any more.
     assert!(!node.home().join(format!("run/{}.sock", before.agent_id)).exists());
     let removed = node.run(&["rm", &before.agent_id.to_string()]);

@@ -44,15 +44,6 @@ impl Principal {
         Self { subject: Subject::LocalUser, role: Role::Owner, entrance }
     }
 
-    /// Whether it is the user that the node runs as, and not somebody in a session.
-    #[must_use]
-    pub const fn is_local_user(&self) -> bool {
-        match (self.subject, self.entrance) {
-            (Subject::LocalUser, Entrance::UnixSocket | Entrance::Loopback) => true,
-            (Subject::LocalUser, Entrance::Session) | (Subject::Device(_), _) => false,
-        }
-    }
-
     /// The same for the history, with what people call the device now.
     pub fn actor(&self, name_of: impl FnOnce(DeviceId) -> Option<Name>) -> Actor {
         let who = match self.subject {
@@ -65,5 +56,14 @@ impl Principal {
             Entrance::Session => Way::Session,
         };
         Actor { who, path: Some(path) }
+    }
+
+    /// Whether it is the user that the node runs as, and not somebody in a session.
+    #[must_use]
+    pub const fn is_local_user(&self) -> bool {
+        match (self.subject, self.entrance) {
+            (Subject::LocalUser, Entrance::UnixSocket | Entrance::Loopback) => true,
+            (Subject::LocalUser, Entrance::Session) | (Subject::Device(_), _) => false,
+        }
     }
 }

@@ -49,12 +49,14 @@ const SMALL: Effect = Effect::Changes { body: 64 * 1024 };
 
 /// Every route.
 pub const TABLE: &[Access] = &[
+    entry(Method::GET, "/metrics", Role::Observer, Effect::Reads),
     entry(Method::GET, "/v1/agents", Role::Observer, Effect::Reads),
     entry(Method::POST, "/v1/agents", Role::Operator, COMMAND),
     entry(Method::GET, "/v1/agents/{id}", Role::Observer, Effect::Reads),
     entry(Method::PATCH, "/v1/agents/{id}", Role::Operator, COMMAND),
     entry(Method::DELETE, "/v1/agents/{id}", Role::Operator, SMALL),
     entry(Method::POST, "/v1/agents/{id}/env/compare", Role::Operator, COMMAND),
+    entry(Method::GET, "/v1/agents/{id}/metrics", Role::Observer, Effect::Reads),
     entry(Method::GET, "/v1/agents/{id}/output", Role::Observer, Effect::Reads),
     entry(Method::POST, "/v1/agents/{id}/restart", Role::Operator, SMALL),
     entry(Method::POST, "/v1/agents/{id}/signal", Role::Operator, SMALL),
@@ -65,10 +67,13 @@ pub const TABLE: &[Access] = &[
     entry(Method::DELETE, "/v1/devices/{id}", Role::Owner, SMALL),
     entry(Method::GET, "/v1/events", Role::Observer, Effect::Reads),
     entry(Method::POST, "/v1/exec", Role::Operator, COMMAND),
+    entry(Method::GET, "/v1/history", Role::Observer, Effect::Reads),
+    entry(Method::GET, "/v1/history/{agentId}/{epoch}", Role::Observer, Effect::Reads),
     entry(Method::GET, "/v1/invitations", Role::Owner, Effect::Reads),
     entry(Method::POST, "/v1/invitations", Role::Owner, SMALL),
     entry(Method::DELETE, "/v1/invitations/{id}", Role::Owner, SMALL),
     entry(Method::GET, "/v1/machine", Role::Observer, Effect::Reads),
+    entry(Method::GET, "/v1/machine/metrics", Role::Observer, Effect::Reads),
     here(Method::GET, "/v1/machines", Effect::Reads),
     here(Method::POST, "/v1/machines", SMALL),
     here(Method::GET, "/v1/machines/events", Effect::Reads),

@@ -29,10 +29,10 @@ pub struct App {
     pub links: Links,
     /// The agents that run on it.
     pub agents: Agents,
-    /// What it and they use.
-    pub vitals: Monitor,
     /// What has become of them.
     pub history: History,
+    /// What it and they use.
+    pub vitals: Monitor,
     /// Who may reach it.
     pub devices: Devices,
     /// Whatever changes it.

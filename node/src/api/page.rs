@@ -1,5 +1,4 @@
 //! Which page of a list was asked for, and the answer made of what was found.
-#![allow(dead_code, reason = "the first list that grows is the history")]
 
 use axum::{
     Json,

@@ -10,11 +10,13 @@ mod events;
 mod exec;
 mod export;
 mod failure;
+mod history;
 mod identity;
 mod invitation;
 mod kill;
 mod logs;
 mod machines;
+mod metrics;
 mod open;
 mod out;
 mod pair;
@@ -87,6 +89,8 @@ enum Verb {
     Apply(apply::Args),
     Export(export::Args),
     Exec(exec::Args),
+    History(history::Args),
+    Metrics(metrics::Args),
     Status(status::Args),
     Device(device::Args),
     Invitation(invitation::Args),
@@ -153,6 +157,8 @@ impl Verb {
             Self::Apply(args) => apply::run(args, context).await,
             Self::Export(args) => export::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
+            Self::History(args) => history::run(args, context).await,
+            Self::Metrics(args) => metrics::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::Device(args) => device::run(args, context).await,
             Self::Invitation(args) => invitation::run(args, context).await,

@@ -26,8 +26,10 @@ pub async fn follow(
         match listener.next().await {
             Heard::Event(event) => match event.what {
                 EventKind::AgentChanged { agent_id, .. } => {
-                    if let Some(agent) = find(agent_id) {
-                        note(&journal, &agent, event.at, &mut known);
+                    match find(agent_id) {
+                        Some(agent) => note(&journal, &agent, event.at, &mut known),
+                        // It is told of a moment before it can be found, or was removed.
+                        None => journal.doubt(),
                     }
                 }
                 EventKind::AgentRemoved { agent_id } => {

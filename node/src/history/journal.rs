@@ -33,7 +33,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     notes: VecDeque<Note>,
-    samples: VecDeque<Vitals>,
+    samples: VecDeque<Arc<Vitals>>,
     dropped: Option<Dropped>,
     /// How many notes were ever taken in.
     noted: u64,
@@ -58,7 +58,7 @@ pub(super) struct Dropped {
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) notes: Vec<Note>,
-    pub(super) samples: Vec<Vitals>,
+    pub(super) samples: Vec<Arc<Vitals>>,
     pub(super) dropped: Option<Dropped>,
     /// The last of the notes, counted from the first.
     pub(super) noted: u64,
@@ -94,9 +94,7 @@ impl Journal {
     }
 
     /// Takes a look at what everything uses. Never waits.
-    pub fn sample(&self, vitals: &Vitals) {
-        let mut vitals = vitals.clone();
-        vitals.agents.iter_mut().for_each(|agent| agent.last_line = None);
+    pub fn sample(&self, vitals: Arc<Vitals>) {
         let mut waiting = self.queue.lock();
         if waiting.samples.len() >= MAX_SAMPLES {
             waiting.samples.pop_front();

@@ -64,6 +64,7 @@ struct Shared {
     /// Tells what the agents do.
     agents: OnceLock<Box<dyn Fn() -> Vec<Agent> + Send + Sync>>,
     recent: Recent,
+    latest: Mutex<Option<Arc<Vitals>>>,
     /// One reader: a question takes milliseconds.
     reader: Mutex<Option<(u64, Reader)>>,
 }
@@ -89,6 +90,7 @@ impl History {
             status: Mutex::default(),
             agents: OnceLock::new(),
             recent: store.recent(),
+            latest: Mutex::default(),
             reader: Mutex::default(),
         });
         let queue = journal.queue();
@@ -112,8 +114,15 @@ impl History {
     }
 
     /// Takes a look at what everything uses. Never waits.
-    pub fn sample(&self, vitals: &Vitals) {
-        self.journal.sample(vitals);
+    pub fn sample(&self, vitals: Arc<Vitals>) {
+        self.journal.sample(vitals.clone());
+        *self.shared.latest() = Some(vitals);
+    }
+
+    /// The last look.
+    #[must_use]
+    pub fn latest(&self) -> Option<Arc<Vitals>> {
+        self.shared.latest().clone()
     }
 
     /// Has the records compared with what `agents` tells: now, after notes were dropped, and after
@@ -185,6 +194,8 @@ impl History {
 
     /// Writes what waits, within `long`, and ends.
     pub async fn close(&self, long: Duration) {
+        // The last to close the database brings its WAL into it.
+        *self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.journal.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
@@ -203,8 +214,10 @@ impl History {
         question: impl FnOnce(&Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let mut opened = self.shared.opened.subscribe();
-        let is_open = timeout(OPENED_WITHIN, opened.wait_for(|times| *times > 0)).await;
-        if !matches!(is_open, Ok(Ok(_))) {
+        let is_open = timeout(OPENED_WITHIN, opened.wait_for(|times| *times > 0))
+            .await
+            .is_ok_and(|opened| opened.is_ok());
+        if !is_open {
             let problem = self.shared.status().problem.clone();
             let why = problem.unwrap_or_else(|| "it is being opened and checked".to_owned());
             return Err(HistoryError::Away(why));
@@ -284,6 +297,10 @@ impl Shared {
         let (dropped, bytes) = (queue.dropped(), database::size(path));
         let mut status = self.status();
         (status.dropped, status.bytes) = (dropped, bytes);
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Vitals>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn status(&self) -> MutexGuard<'_, HistoryStatus> {

@@ -185,19 +185,19 @@ mod tests {
                 r#""kind":"link-down","host":"relay.example","why":"gone","retryInMs":250"#,
             ),
             (
+                EventKind::HistoryChanged {
+                    problem: None,
+                    set_aside: Some("node.db.x".to_owned()),
+                },
+                r#""kind":"history-changed","setAside":"node.db.x""#,
+            ),
+            (
                 EventKind::MachineChanged { machine: Box::new(machine) },
                 r#""kind":"machine-changed","machine":{"machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa","name":"ada","role":"owner","isLocal":false,"relays":[],"state":"revoked"}"#,
             ),
             (
                 EventKind::MachineForgotten { machine_id: MachineId::from_bytes([0; 16]) },
                 r#""kind":"machine-forgotten","machineId":"aaaaaaaaaaaaaaaaaaaaaaaaaa""#,
-            ),
-            (
-                EventKind::HistoryChanged {
-                    problem: None,
-                    set_aside: Some("node.db.x".to_owned()),
-                },
-                r#""kind":"history-changed","setAside":"node.db.x""#,
             ),
         ];
         for (what, json) in events {

@@ -4,8 +4,11 @@ mod agents;
 mod devices;
 mod events;
 mod exec;
+mod exposition;
+mod history;
 mod machine;
 pub(super) mod machines;
+mod metrics;
 mod once;
 mod output;
 mod pairing;
@@ -52,6 +55,11 @@ pub(super) fn own() -> OpenApiRouter<App> {
         .routes(routes!(terminal::terminal))
         .routes(routes!(exec::exec))
         .routes(routes!(events::events))
+        .routes(routes!(history::list))
+        .routes(routes!(history::find))
+        .routes(routes!(metrics::of_agent))
+        .routes(routes!(metrics::of_machine))
+        .routes(routes!(exposition::exposition))
         .routes(routes!(devices::list))
         .routes(routes!(devices::revoke))
         .routes(routes!(pairing::mint_code))

@@ -4,6 +4,8 @@
 mod block;
 mod chart;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use block::{MEASURES, Point};
 pub(super) use chart::Source;

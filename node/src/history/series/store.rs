@@ -19,6 +19,10 @@ use crate::history::HistoryError;
 const MAX_WAITING: usize = 512;
 /// How long after a period its last measurement may come in.
 const LATE: u64 = 5_000;
+/// A clock that goes further than that between two minutes was set; and so many minutes later what
+/// it says now is believed, and what is old by it is forgotten.
+const JUMP: u64 = DAY;
+const BELIEVED: u32 = 60;
 /// Blocks of one series and resolution that are forgotten at once.
 const STEP: i64 = 4;
 
@@ -60,6 +64,8 @@ pub(crate) struct Store {
     /// Up to when each of the coarser resolutions is made, once that is known.
     made: Option<[u64; 2]>,
     written: u64,
+    /// For how many more minutes the clock is not believed.
+    doubts: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +121,11 @@ impl Store {
         now.as_millis() / MINUTE != self.written / MINUTE
     }
 
+    /// Whether the clock was not set lately: else nothing is forgotten because it is old.
+    pub(crate) const fn believes_clock(&self) -> bool {
+        self.doubts == 0
+    }
+
     /// Writes what was measured, makes coarser points of it, and forgets a little of what is old.
     /// What fails is tried again with the next measurements.
     pub(crate) fn flush(
@@ -123,6 +134,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), HistoryError> {
         let now = now.as_millis();
+        let jumped = self.written != 0 && now.abs_diff(self.written) > JUMP;
+        self.doubts = if jumped { BELIEVED } else { self.doubts.saturating_sub(1) };
         self.written = now;
         let transaction = connection.transaction()?;
         for (subject, points) in self.recent.all() {
@@ -143,7 +156,9 @@ impl Store {
             }
             *made = to;
         }
-        forget(&transaction, now)?;
+        if self.believes_clock() {
+            forget(&transaction, now)?;
+        }
         transaction.commit()?;
         self.made = Some(made);
         self.recent.written();

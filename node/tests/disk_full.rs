@@ -1,0 +1,143 @@
+//! The disk is full: the node says so and goes on, terminals live, and once there is space again
+//! everything works without a restart.
+#![cfg(target_os = "linux")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub
+)]
+
+mod cli_support;
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use cli_support::{Home, PATIENCE, Terminal};
+use serde_json::Value;
+
+/// A small disk of its own in the place of a home.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None` where nothing can be mounted.
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "none"])
+            .arg(at)
+            .output();
+        mount.is_ok_and(|done| done.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    /// Writes until nothing more can be written.
+    fn fill(&self) {
+        let mut filler = File::options().create(true).append(true).open(self.filler()).unwrap();
+        while filler.write_all(&[b'x'; 4096]).is_ok() {}
+        while filler.write_all(b"x").is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Whoever still ends keeps it until then.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// A request to the node's socket: the status, and the answer.
+fn ask(home: &Home, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let mut stream = UnixStream::connect(home.path().join("run/node.sock")).unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_full_disk_costs_new_work_and_history_and_nothing_else_and_heals_by_itself() {
+    let mut home = Home::empty();
+    let Some(disk) = Disk::mount(&home.path()) else {
+        eprintln!("SKIPPED: nothing can be mounted here");
+        return;
+    };
+    let ready = home.up();
+    let echo = home.spawn("stty -echo; echo up; while read -r line; do echo \"got $line\"; done");
+    let scratch = tempfile::tempdir().unwrap();
+    let gate = scratch.path().join("gate");
+    assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    let flood = home.spawn(&format!("cat '{}'; seq 1 2000000; exit 7", gate.display()));
+    let mut terminal = Terminal::run(&home, &["attach", &echo]);
+    terminal.until("up");
+    disk.fill();
+
+    terminal.types("still there\r");
+    terminal.until("got still there");
+    // So does an agent that writes far more than memory keeps, and how it ends is known although
+    // that can't be written down.
+    fs::write(&gate, "go\n").unwrap();
+    until("its end", || home.ok(&["ps", "-a"]).contains("exited (exit 7)"));
+    // New work is refused, with the reason.
+    let refused = home.run(&["spawn", "--", "sleep", "600"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.err);
+    assert!(refused.err.contains("No space left on device"), "{}", refused.err);
+    let (status, problem) = ask(&home, "POST", "/v1/agents", r#"{"argv":["sleep","600"]}"#);
+    assert_eq!((status, &problem["code"]), (503, &"unavailable".into()), "{problem}");
+    // And so is a change that could not be kept.
+    let path = format!("/v1/agents/{echo}");
+    let (status, problem) = ask(&home, "PATCH", &path, r#"{"name":"renamed"}"#);
+    assert!(matches!(status, 500..=599), "{status} {problem}");
+    let said = problem["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(said.contains("No space left on device"), "{problem}");
+    assert_eq!(home.json(&["status", "--json"])["pid"], ready["pid"], "the node has ended");
+
+    disk.free();
+    let after = home.spawn("echo after; exec sleep 600");
+    until("its output", || home.ok(&["logs", &after]).contains("after"));
+    until("the change", || ask(&home, "PATCH", &path, r#"{"name":"renamed"}"#).0 == 200);
+    assert!(home.ok(&["ps"]).contains("renamed"));
+    terminal.types("and again\r");
+    terminal.until("got and again");
+    // The log is kept again: what did not fit into memory is found whole on the disk.
+    let long = home.spawn("seq 1 1200000");
+    until("its end", || home.ok(&["ps", "-a"]).contains("exited (exit 0)"));
+    let lines = home.ok(&["logs", &long]);
+    assert_eq!(lines.lines().count(), 1_200_000, "{}", home.run(&["logs", &long]).err);
+    until("the end of the other", || {
+        fs::read(home.path().join(format!("log/{flood}/exit.json"))).is_ok()
+            || !home.path().join(format!("run/{flood}.sock")).exists()
+    });
+    assert_eq!(home.down(), Some(0));
+    drop(disk);
+}
