@@ -73,7 +73,6 @@ impl TestApp {
         let shims = Shims { program: env!("CARGO_BIN_EXE_gantline").into(), log_dir, run_dir };
         let settings = Settings { limits: LIMITS, ..Settings::default() };
         let agents = Agents::with_settings(shims, events.clone(), settings);
-        let history = History::open(home.state_dir(), Retention::default(), events.clone());
         let closing = CancellationToken::new();
         let machine = Arc::new(MachineInfo {
             machine_id,
@@ -90,6 +89,7 @@ impl TestApp {
             events: events.clone(),
             links: Links::new(Vec::new),
             agents: agents.clone(),
+            history,
             vitals: Monitor::of(agents.clone(), closing.clone()),
             devices: devices.clone(),
             mutations: Mutations::new(agents, devices),
