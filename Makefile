@@ -27,7 +27,7 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-relay bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
+.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-relay bench-start bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
 
 ##@ Every day
 
@@ -88,7 +88,7 @@ fmt: tools-dashboard ## format the code
 
 ##@ Longer runs
 
-bench: bench-relay ## every benchmark: the cores, terminals, and all through a relay beside peers
+bench: bench-relay bench-start ## every benchmark: the cores, terminals, and all through a relay beside peers
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
 	cargo bench -p gantline-node --bench viewers
@@ -98,7 +98,15 @@ bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--
 	cargo build --profile bench -p gantline-relay -p gantline-node --bins
 	$(THROUGH_RELAY) $(SECTIONS) $(TELL)
 
-bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R
+# BENCH_START="--rounds 20 --json FILE" for more. Peers that are not here are left out.
+bench-start: ## how soon work runs, beside pueue and supervisord; BENCH_START=--help
+	cargo build --profile bench -p gantline-node --bins
+	@peers="$$GANTLINE_CACHE/peers"; set --; \
+	[ ! -x "$$peers/bin/pueued" ] || set -- "$$@" --pueue "$$peers/bin"; \
+	[ ! -x "$$peers/supervisor/bin/supervisord" ] || set -- "$$@" --supervisor "$$peers/supervisor/bin"; \
+	python3 tests/bench/start/bench.py "$$CARGO_TARGET_DIR/release/gantline" "$$@" $(BENCH_START)
+
+bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R, pueue, supervisord
 	@scripts/install-peers
 
 bars: tools-test ## the attack tests and the networks at full size

@@ -149,15 +149,28 @@ impl Request {
     /// # Errors
     /// [`RequestError::Malformed`] when it can't be written as JSON.
     pub fn post(path: impl Into<String>, body: &impl Serialize) -> Result<Self, RequestError> {
-        Self::new(Method::POST, path).unsafe_once().with(body)
+        Self::with_json(Method::POST, path, body)
     }
 
-    /// A PATCH by a merge patch (RFC 7396), with an `Idempotency-Key` of its own.
+    /// A PATCH of `body` as JSON, likewise.
     ///
     /// # Errors
     /// [`RequestError::Malformed`] when it can't be written as JSON.
     pub fn patch(path: impl Into<String>, body: &impl Serialize) -> Result<Self, RequestError> {
-        Self::new(Method::PATCH, path).unsafe_once().with(body)
+        Self::with_json(Method::PATCH, path, body)
+    }
+
+    fn with_json(
+        method: Method,
+        path: impl Into<String>,
+        body: &impl Serialize,
+    ) -> Result<Self, RequestError> {
+        let json = serde_json::to_vec(body);
+        let json = json.map_err(|error| RequestError::Malformed(error.to_string()))?;
+        let mut request = Self::new(method, path).unsafe_once();
+        request.headers.push((CONTENT_TYPE.as_str().to_owned(), "application/json".to_owned()));
+        request.body = json.into();
+        Ok(request)
     }
 
     /// The same request with one more header field; the name in lower case.
@@ -169,14 +182,6 @@ impl Request {
 
     fn new(method: Method, path: impl Into<String>) -> Self {
         Self { method, path: path.into(), headers: Vec::new(), body: Bytes::new() }
-    }
-
-    fn with(mut self, body: &impl Serialize) -> Result<Self, RequestError> {
-        let json = serde_json::to_vec(body);
-        let json = json.map_err(|error| RequestError::Malformed(error.to_string()))?;
-        self.headers.push((CONTENT_TYPE.as_str().to_owned(), "application/json".to_owned()));
-        self.body = json.into();
-        Ok(self)
     }
 
     fn unsafe_once(self) -> Self {

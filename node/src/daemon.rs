@@ -25,7 +25,7 @@ use crate::{
     door::{Devices, Door, Nameplate, Sessions},
     events::Events,
     gateway::Gateway,
-    history::{self, History},
+    history::History,
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::{Agents, Settings},
@@ -111,6 +111,7 @@ impl Node {
             .await?
         };
         let history = History::open(home.state_dir(), config.history, events.clone());
+        agents.note_in(history.journal().clone());
         agents.find_again().await;
         history.settle_with({
             let agents = agents.clone();
@@ -155,7 +156,6 @@ impl Node {
         let key = nameplate.key.clone();
         let door = Door::new(nameplate, devices.clone(), sessions.clone(), router.clone());
         let mut listeners = JoinSet::new();
-        listeners.spawn(noted(&history, &events, &agents, &closing));
         listeners.spawn(sampled(history.clone(), vitals));
         listeners.spawn(socket.serve(router.clone(), closing.clone()));
         if let Some(loopback) = loopback {
@@ -241,26 +241,6 @@ impl Drop for Node {
         self.closing.cancel();
         self.sessions.close();
         self.history.end();
-    }
-}
-
-/// Notes what the events tell of agents, until the node stops.
-fn noted(
-    history: &History,
-    events: &Events,
-    agents: &Agents,
-    closing: &CancellationToken,
-) -> impl Future<Output = ()> + Send + 'static {
-    let (found, listed) = (agents.clone(), agents.clone());
-    let find = move |id| found.find(id).ok();
-    let follow =
-        history::follow(history.journal().clone(), events.clone(), find, move || listed.list());
-    let closing = closing.clone();
-    async move {
-        tokio::select! {
-            () = closing.cancelled() => {}
-            () = follow => {}
-        }
     }
 }
 

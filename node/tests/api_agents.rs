@@ -208,14 +208,24 @@ async fn whoever_hangs_up_on_exec_stops_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_types_into_a_terminal_with_its_token_and_not_without() {
+    types_into_a_terminal_below(|_| "/v1".to_owned()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_reaches_this_machine_as_it_reaches_any_other() {
+    types_into_a_terminal_below(|node| format!("/v1/machines/{}", node.node.machine_id())).await;
+}
+
+async fn types_into_a_terminal_below(prefix: impl FnOnce(&TestNode) -> String) {
     let node = TestNode::start().await;
+    let prefix = prefix(&node);
     let id = node.spawn(&["sh", "-c", "read line; echo \"got $line\"; exit 3"]).await;
     let (address, token) = (node.node.loopback().unwrap(), node.token());
     let connect = |subprotocols: String| {
-        let id = id.clone();
+        let (id, prefix) = (id.clone(), prefix.clone());
         async move {
             let stream = TcpStream::connect(address).await.unwrap();
-            let url = format!("ws://{address}/v1/agents/{id}/terminal");
+            let url = format!("ws://{address}{prefix}/agents/{id}/terminal");
             let mut request = url.into_client_request().unwrap();
             request.headers_mut().insert("sec-websocket-protocol", subprotocols.parse().unwrap());
             client_async(request, stream).await

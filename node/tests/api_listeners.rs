@@ -122,6 +122,141 @@ async fn a_page_of_another_site_reaches_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_and_the_gateway_are_for_the_users_own_page_only() {
+    let node = TestNode::start().await;
+    let (port, bearer) = (node.port(), format!("Bearer {}", node.token()));
+    let own = format!("127.0.0.1:{port}");
+    let machine = node.node.machine_id();
+    let handed_on = format!("/v1/machines/{machine}/machine");
+    let paths = ["/", "/assets/x.js", "/v1/place", "/v1/machines", &handed_on];
+    for path in paths {
+        let ask = |host: &str| {
+            request("GET", path, None).header("authorization", &bearer).header("host", host)
+        };
+        let expected = if path.ends_with(".js") { 404 } else { 200 };
+        assert_eq!(node.call(ask(&own)).await.status, expected, "{path}");
+        for host in [
+            "evil.example",
+            &format!("evil.example:{port}"),
+            &format!("{machine}.localhost:{port}"),
+            &format!("[::1]:{port}"),
+        ] {
+            node.call(ask(host)).await.is_problem(403, "role-forbids");
+        }
+        for origin in ["null", "http://evil.example", "http://localhost:5173", "file://"] {
+            node.call(ask(&own).header("origin", origin)).await.is_problem(403, "role-forbids");
+        }
+        // What a browser fetches for a page of another site: an image, a script, a frame.
+        for site in ["cross-site", "same-site"] {
+            for dest in ["image", "script", "iframe", "empty"] {
+                let embedded =
+                    ask(&own).header("sec-fetch-site", site).header("sec-fetch-dest", dest);
+                node.call(embedded).await.is_problem(403, "role-forbids");
+            }
+            let opened =
+                ask(&own).header("sec-fetch-site", site).header("sec-fetch-dest", "document");
+            assert_eq!(node.call(opened).await.status, expected, "{path}: a link that is followed");
+        }
+        // A WebSocket of another page; no page may leave out where it is from.
+        let upgrade = format!(
+            "GET {path} HTTP/1.1\r\nHost: {own}\r\nOrigin: http://evil.example\r\nConnection: \
+             upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \
+             AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: gantline.v1\r\n\r\n"
+        );
+        assert!(node.first_words(upgrade.as_bytes()).await.starts_with("HTTP/1.1 403"), "{path}");
+    }
+    // A form of another site: its type needs no leave, its origin gives it away.
+    for path in ["/", "/v1/page-token", "/v1/machines", &format!("/v1/machines/{machine}/exec")] {
+        let form = request("POST", path, None)
+            .header("host", &own)
+            .header("origin", "http://evil.example")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("a=b");
+        node.call(form).await.is_problem(403, "role-forbids");
+    }
+    // Without the token there are the dashboard's files, and where the page is, and no more.
+    let bare = |method: &str, path: &str| request(method, path, None).header("host", &own);
+    let place = node.call(bare("GET", "/v1/place")).await;
+    assert_eq!((place.status, &place.json()["servedBy"]), (200, &"node".into()));
+    for path in ["/v1/machines", "/v1/machines/events", &handed_on] {
+        node.call(bare("GET", path)).await.is_problem(401, "unauthenticated");
+    }
+    node.call(bare("POST", "/v1/one-time-tokens")).await.is_problem(401, "unauthenticated");
+    node.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_path_of_the_dashboard_leads_out_of_it() {
+    let node = TestNode::start().await;
+    let own = format!("127.0.0.1:{}", node.port());
+    for (path, code) in [
+        ("/../../etc/passwd", 400),
+        ("/assets/../../../etc/passwd", 400),
+        ("/%2e%2e/%2e%2e/etc/passwd", 400),
+        ("/assets/..%2f..%2fetc%2fpasswd", 400),
+        ("//etc/passwd", 400),
+        ("/.ssh/id", 400),
+        ("/assets/none.js", 404),
+        ("/etc/passwd.txt", 404),
+    ] {
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n");
+        let said = node.raw(ask.as_bytes()).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {code} ")), "{path}: {said}");
+    }
+    let page = node.call(request("GET", "/machines/x", None).header("host", &own)).await;
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains(&format!("connect-src 'self' ws://{own};")), "{policy}");
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    let long = format!("GET / HTTP/1.1\r\nHost: {own}\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    assert!(node.raw(long.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    node.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_gets_the_token_once_and_whoever_guesses_is_told_to_wait() {
+    let node = TestNode::start().await;
+    let own = format!("127.0.0.1:{}", node.port());
+    let trade = |token: &str| {
+        let body = serde_json::json!({ "oneTimeToken": token });
+        request("POST", "/v1/page-token", Some(body)).header("host", &own)
+    };
+    let minted = node.ask("POST", "/v1/one-time-tokens", None).await;
+    assert_eq!(minted.status, 201);
+    let url = minted.json()["url"].as_str().unwrap().to_owned();
+    let once = url.strip_prefix(&format!("http://{own}/#once=")).expect(&url).to_owned();
+    assert_ne!(once, node.token());
+    for (content_type, body) in [
+        ("text/plain", format!("{{\"oneTimeToken\":\"{once}\"}}")),
+        ("application/json", "{".to_owned()),
+        ("application/json", "x".repeat(5000)),
+    ] {
+        let bad = request("POST", "/v1/page-token", None)
+            .header("host", &own)
+            .header("content-type", content_type);
+        assert!([400, 413].contains(&node.call(bad.body(body)).await.status), "{content_type}");
+    }
+    let as_get = request("GET", "/v1/page-token", None).header("host", &own);
+    node.call(as_get).await.is_problem(405, "method-not-allowed");
+    let traded = node.call(trade(&once)).await;
+    assert_eq!((traded.status, traded.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(traded.json()["token"], node.token());
+    node.call(trade(&once)).await.is_problem(401, "unauthenticated");
+    let mut waits = 0;
+    for number in 0..15 {
+        let answer = node.call(trade(&format!("guess-{number}"))).await;
+        assert!([401, 429].contains(&answer.status));
+        waits += u32::from(answer.status == 429);
+    }
+    assert_eq!(waits, 6, "ten wrong tokens a minute, of both kinds together");
+    // Whoever guesses locks nobody out.
+    let minted = node.ask("POST", "/v1/one-time-tokens", None).await.json();
+    let once = minted["url"].as_str().unwrap().split("#once=").nth(1).unwrap().to_owned();
+    assert_eq!(node.call(trade(&once)).await.status, 200);
+    node.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_without_the_token_reaches_nothing_and_can_not_lock_the_owner_out() {
     let node = TestNode::start().await;
     let (own, token) = (format!("127.0.0.1:{}", node.port()), node.token());

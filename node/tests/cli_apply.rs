@@ -91,7 +91,10 @@ fn what_differs_is_changed_and_a_password_is_never_shown() {
     for options in [&["--diff", "--dry-run"][..], &["--diff"], &["--json"]] {
         let (code, out, err) = apply(&home, &other, options);
         assert_eq!(code, Some(0), "{out}{err}");
-        assert!(!(out.clone() + &err).contains("hunter2") && !out.contains("swordfish"), "{out}{err}");
+        assert!(
+            !(out.clone() + &err).contains("hunter2") && !out.contains("swordfish"),
+            "{out}{err}"
+        );
         if options.contains(&"--diff") {
             assert!(out.contains("TOKEN changed") && out.contains("3000"), "{out}");
         }

@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use crate::{
+    page::Page,
     program::{self, Program},
     soon,
 };
@@ -188,6 +189,16 @@ impl TestNode {
             }
         };
         soon("a change of the node's link to its relay", changed).await;
+    }
+
+    /// A page of its user on its 127.0.0.1, let in as `gantline open` lets one in.
+    ///
+    /// # Panics
+    /// If it is not let in.
+    pub async fn page(&self) -> Page {
+        let opened = self.run(&["open", "--print"]);
+        assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+        Page::open(String::from_utf8_lossy(&opened.stdout).trim()).await
     }
 
     /// Runs `gantline` with this node's home, as its user would.

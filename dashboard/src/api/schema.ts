@@ -1,6 +1,23 @@
 // Made from docs/openapi.json by `npm run api`; not to be edited.
 
 export interface paths {
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this machine and its agents do and use, for Prometheus, as it was measured last. */
+        get: operations["read_exposition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents": {
         parameters: {
             query?: never;
@@ -11,7 +28,7 @@ export interface paths {
         /** The agents, those that have ended included. */
         get: operations["list_agents"];
         put?: never;
-        /** Starts an agent. */
+        /** Defines an agent and has it run. Answers once its process runs; if it waits for others, at once. */
         post: operations["spawn_agent"];
         delete?: never;
         options?: never;
@@ -30,8 +47,53 @@ export interface paths {
         get: operations["find_agent"];
         put?: never;
         post?: never;
-        /** Removes an agent that has ended, and its log. */
+        /** Removes an agent that does not run, and its log. */
         delete: operations["remove_agent"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes what an agent is, also while it runs: a merge patch (RFC 7396). What is left out stays,
+         *     `null` takes away. Name, restart policy, success codes, stop plan, probe and dependencies count
+         *     at once, the others from the next start on.
+         */
+        patch: operations["edit_agent"];
+        trace?: never;
+    };
+    "/v1/agents/{id}/env/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How an environment differs from what was added to the agent's own, by names: values are never
+         *     read back.
+         */
+        post: operations["compare_env"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What an agent used: for a day as it was measured, every 2 or 15 seconds, and for 30 days by the
+         *     minute. Of an agent that was removed, too.
+         */
+        get: operations["chart_agent"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -50,12 +112,33 @@ export interface paths {
          *     the body. If what was asked for is no longer kept from the beginning, `gantline-gap: FROM-TO`
          *     says so (`TO` not included), and the body begins at `TO`. Nothing is ever left out inside a
          *     body: if a reader is so slow that the bytes it needs next are gone, the body breaks off. It
-         *     then asks again from where it is, and learns of the gap. With `follow` the body ends when the
-         *     agent does.
+         *     then asks again from where it is, and learns of the gap. With `follow` the body ends when that
+         *     life does. Of the lives before the present one the last four are kept, if they take no more room
+         *     together than one may.
          */
         get: operations["read_output"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stops an agent by its stop plan, if it runs, and starts it anew. Answers at once if it has to end
+         *     first, else as `start` does; the events tell how it goes.
+         */
+        post: operations["restart_agent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -79,6 +162,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/agents/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has an agent run, with what went wrong before forgotten. Answers once its process runs or can't
+         *     be started, or once it is known what it waits for: `state` and `reason` tell. An agent that is
+         *     being stopped is started when it has ended.
+         */
+        post: operations["start_agent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents/{id}/stop": {
         parameters: {
             query?: never;
@@ -89,8 +193,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stops an agent: TERM, and after 10 seconds KILL to whatever is left of it. Answers at once; the
-         *     events tell when it has ended.
+         * Stops an agent by its stop plan: its signal, and after its grace KILL to whatever is left of the
+         *     whole tree. It is not started again by itself. Answers at once; the events tell when it has ended.
          */
         post: operations["stop_agent"];
         delete?: never;
@@ -196,6 +300,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lives of agents, those that were noted last first. Agents that were removed are among them. */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/history/{agentId}/{epoch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One life, with all that changed in it. */
+        get: operations["find_life"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/invitations": {
         parameters: {
             query?: never;
@@ -240,6 +378,23 @@ export interface paths {
         };
         /** The machine that answers. */
         get: operations["machine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/machine/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the machine used, likewise. */
+        get: operations["chart_machine"];
         put?: never;
         post?: never;
         delete?: never;
@@ -439,6 +594,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Who did something. */
+        Actor: components["schemas"]["Who"] & {
+            /** @description The way they came, if they came by one. */
+            path?: components["schemas"]["Way"];
+        };
         /** @description A machine that was just paired. */
         AddedMachine: {
             /** @description The machine, as it will be listed. */
@@ -482,10 +642,10 @@ export interface components {
             limitsNotEnforced?: string;
             /** @description What people call it. */
             name?: components["schemas"]["Name"];
-            /** @description When the next process is started, in [`AgentState::Backoff`]. */
+            /** @description When the next process is started, in `AgentState::Backoff`. */
             nextStartAt?: components["schemas"]["Timestamp"];
             /**
-             * Format: int32
+             * Format: int64
              * @description The process id, while there is a process.
              */
             pid?: number;
@@ -494,7 +654,7 @@ export interface components {
             /** @description Why it is in this state, for people, where the state does not say it. */
             reason?: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description How often the supervisor started it anew since a person last did.
              */
             restarts: number;
@@ -511,6 +671,31 @@ export interface components {
         };
         /** @description Names an agent on its machine. */
         AgentId: string;
+        /**
+         * @description Changes what an agent is, also while it runs: `PATCH /v1/agents/{id}`, a merge patch (RFC 7396).
+         *     What is left out stays, `null` takes away. Name, restart policy, success codes, stop plan, probe
+         *     and dependencies count at once, the others from the next start on.
+         */
+        AgentPatch: {
+            /** @default null */
+            cwd?: components["schemas"]["Cwd"] | null;
+            /** @default null */
+            dependsOn?: components["schemas"]["Dependencies"] | null;
+            /** @default null */
+            env?: components["schemas"]["Env"] | null;
+            /** @default null */
+            limits?: components["schemas"]["ResourceLimits"] | null;
+            /** @default null */
+            name?: components["schemas"]["Name"] | null;
+            /** @default null */
+            probe?: components["schemas"]["Probe"] | null;
+            /** @default null */
+            restart?: components["schemas"]["RestartPolicy"] | null;
+            /** @default null */
+            stop?: components["schemas"]["StopPlan"] | null;
+            /** @default null */
+            successCodes?: components["schemas"]["SuccessCodes"] | null;
+        };
         /**
          * @description What had an agent started.
          * @enum {string}
@@ -551,13 +736,20 @@ export interface components {
              */
             memory: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Its processes.
              */
             processes: number;
         };
         /** @description A machine's subdomain. */
         Alias: string;
+        /** @description Whole numbers. */
+        Amounts: {
+            /** @description The greatest that was measured in each step. */
+            max: number[];
+            /** @description The mean of each step. */
+            mean: number[];
+        };
         /** @description The program and its arguments, without NUL. */
         Argv: string[];
         /**
@@ -565,15 +757,34 @@ export interface components {
          * @enum {string}
          */
         Carrier: "quic" | "websocket" | "other";
+        /** @description What changed. */
+        ChangeKind: {
+            /** @description What it did before, if that is known. */
+            from?: components["schemas"]["AgentState"];
+            /** @enum {string} */
+            kind: "state";
+            /** @description What it does since. */
+            to: components["schemas"]["AgentState"];
+        } | {
+            /** @enum {string} */
+            kind: "edited";
+            /** @description The members that were changed. */
+            members: string[];
+        } | {
+            /** @enum {string} */
+            kind: "removed";
+        } | {
+            /** @enum {string} */
+            kind: "other";
+        };
         /**
-         * @description A command, as [`super::SpawnRequest`] and [`super::ExecRequest`] carry it. The operating system
+         * @description A command, as `super::SpawnRequest` and `super::ExecRequest` carry it. The operating system
          *     may still refuse one that is within these bounds.
          */
         Command: {
             /** @description The program and its arguments. */
             argv: components["schemas"]["Argv"];
-            /** @description Where it runs; the home directory of the node's user if left out. */
-            cwd?: components["schemas"]["Cwd"];
+            cwd?: components["schemas"]["Cwd"] | null;
             /** @description What is added to the node's environment. */
             env?: components["schemas"]["Env"];
             /**
@@ -582,6 +793,8 @@ export interface components {
              */
             shell?: boolean;
         };
+        /** @description A place in a list, from `next` of its last page. */
+        Cursor: string;
         /** @description A directory; a relative one begins at the user's home directory. At most 4096 bytes of UTF-8. */
         Cwd: string;
         /** @description What an agent waits for; no agent is named twice. */
@@ -627,6 +840,23 @@ export interface components {
         Env: {
             [key: string]: string;
         };
+        /**
+         * @description Asks how an environment differs from what was added to an agent's own, which is never read back:
+         *     `POST /v1/agents/{id}/env/compare`.
+         */
+        EnvComparison: {
+            /** @description The environment. */
+            env: components["schemas"]["Env"];
+        };
+        /** @description The names by which an environment differs from an agent's. */
+        EnvDifference: {
+            /** @description What the agent does not have. */
+            added: string[];
+            /** @description What has another value. */
+            changed: string[];
+            /** @description What only the agent has. */
+            removed: string[];
+        };
         /** @description One life of an agent's process; opaque. */
         Epoch: string;
         /**
@@ -652,6 +882,10 @@ export interface components {
             exit?: components["schemas"]["ExitStatus"];
             /** @enum {string} */
             kind: "agent-changed";
+            /** @description What people call it. */
+            name?: components["schemas"]["Name"];
+            /** @description Why it is in this state, for people. It may quote the agent: show it as text. */
+            reason?: string;
             /** @description What it is doing now. */
             state: components["schemas"]["AgentState"];
         } | {
@@ -750,10 +984,10 @@ export interface components {
         /** @description Asks for one command to be run without a terminal and without standard input. */
         ExecRequest: components["schemas"]["Command"] & {
             /**
-             * Format: int32
+             * Format: int64
              * @description After how many milliseconds it is stopped, from 1; never if left out.
              */
-            timeoutMs?: number;
+            timeoutMs?: number | null;
         };
         /** @description How a process ended. */
         ExitStatus: {
@@ -791,7 +1025,7 @@ export interface components {
             /** @description What each device will be allowed to do. */
             role: components["schemas"]["Role"];
             /**
-             * Format: int32
+             * Format: int64
              * @description How many more devices it may pair.
              */
             usesLeft: number;
@@ -808,15 +1042,80 @@ export interface components {
             /** @description What each device will be allowed to do. */
             role: components["schemas"]["Role"];
             /**
-             * Format: int32
+             * Format: int64
              * @description How many devices it may pair: 1 to 1,000.
              */
             uses: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description For how many milliseconds it works: 1 second to 30 days.
              */
             validForMs: number;
+        };
+        /**
+         * @description One life of an agent's process: an entry of `GET /v1/history`. It stays when the agent is
+         *     removed, for as long as the machine keeps its history.
+         */
+        Life: {
+            /** @description The agent. */
+            agentId: components["schemas"]["AgentId"];
+            /**
+             * @description The program and its arguments: 4 KiB of them at most, so an item may be cut and items may be
+             *     missing. Values of its environment are replaced by `‹NAME›`.
+             */
+            argv: string[];
+            /** @description Whether `argv` is not all of it. */
+            argvCut?: boolean;
+            /** @description Who had it started, if that was noted. */
+            by?: components["schemas"]["Actor"];
+            /** @description Where it ran. */
+            cwd?: string;
+            /**
+             * Format: int64
+             * @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile.
+             */
+            durationMs?: number;
+            /** @description When it ended. For one that was lost, when that was noticed. */
+            endedAt?: components["schemas"]["Timestamp"];
+            /**
+             * @description What was added to its environment: names, and of references to secrets `NAME=@secret:NAME`.
+             *     Values are never kept.
+             */
+            env?: string[];
+            /** @description This life of its process. */
+            epoch: components["schemas"]["Epoch"];
+            /** @description How the process ended, if somebody saw it. */
+            exit?: components["schemas"]["ExitStatus"];
+            /** @description The last lines that it wrote, without control sequences. They are a stranger's text. */
+            lastLines?: string[];
+            /** @description What people called it. */
+            name?: components["schemas"]["Name"];
+            /** @description What this life came to, once it has ended. */
+            outcome?: components["schemas"]["Outcome"];
+            /** @description Why it is or ended so, for people. */
+            reason?: string;
+            /** @description Whether the first item of `argv` was a script for the shell. */
+            shell: boolean;
+            /** @description What had the agent started. */
+            source: components["schemas"]["AgentSource"];
+            /** @description When the process was started. */
+            startedAt: components["schemas"]["Timestamp"];
+            /** @description What the agent did last in this life. */
+            state: components["schemas"]["AgentState"];
+        };
+        /** @description Something that changed in one life. */
+        LifeChange: components["schemas"]["ChangeKind"] & {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Who had it done, if somebody had and it was noted. */
+            by?: components["schemas"]["Actor"];
+            /** @description Why, for people. */
+            reason?: string;
+        };
+        /** @description One life with all that changed in it: `GET /v1/history/{agentId}/{epoch}`. */
+        LifeRecord: components["schemas"]["Life"] & {
+            /** @description What changed, oldest first; the newest 1,000. */
+            changes: components["schemas"]["LifeChange"][];
         };
         /** @description What is looked for in a line of output, without line breaks. At most 1024 bytes of UTF-8. */
         LineText: string;
@@ -911,7 +1210,7 @@ export interface components {
         /** @description What a machine uses. */
         MachineVitals: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Processor cores.
              */
             cores: number;
@@ -931,10 +1230,40 @@ export interface components {
              */
             memoryUsed: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Processes.
              */
             processes: number;
+        };
+        /**
+         * @description What one agent or the machine used: `GET /v1/agents/{id}/metrics` and `GET /v1/machine/metrics`.
+         *     All lists are of one length: the values of one place belong to the step that begins at that place
+         *     of `at`. Steps of which nothing is known are left out.
+         */
+        Metrics: {
+            /** @description The agent; the machine if absent. */
+            agentId?: components["schemas"]["AgentId"];
+            /** @description When each step begins. */
+            at: components["schemas"]["Timestamp"][];
+            /** @description Processor time, in percent of one core. */
+            cpuPercent: components["schemas"]["Percents"];
+            /** @description Bytes read from disks a second. Absent for the machine. */
+            diskReadRate?: components["schemas"]["Amounts"];
+            /** @description Bytes written to disks a second. Absent for the machine. */
+            diskWrittenRate?: components["schemas"]["Amounts"];
+            /** @description The beginning of the time that was asked for. */
+            from: components["schemas"]["Timestamp"];
+            /** @description Memory in use, in bytes. Of an agent, what its processes share is counted for each. */
+            memory: components["schemas"]["Amounts"];
+            /** @description Processes. */
+            processes: components["schemas"]["Amounts"];
+            /**
+             * Format: int64
+             * @description What one place stands for, in milliseconds.
+             */
+            stepMs: number;
+            /** @description Its end, not included. */
+            to: components["schemas"]["Timestamp"];
         };
         /** @description A pairing code, just minted. */
         MintedCode: {
@@ -966,6 +1295,67 @@ export interface components {
              *     page takes the fragment away at once, and sends the token to `POST /v1/page-token`.
              */
             url: components["schemas"]["InvitationLink"];
+        };
+        /**
+         * @description What one life of a process came to.
+         * @enum {string}
+         */
+        Outcome: "success" | "failure" | "stopped" | "lost";
+        /**
+         * @description A part of a list, in the order of the list. Without `next` it is the last one; a page may have
+         *     fewer items than were asked for, or none, and still not be the last.
+         */
+        Page_Life: {
+            /** @description The items. */
+            items: {
+                /** @description The agent. */
+                agentId: components["schemas"]["AgentId"];
+                /**
+                 * @description The program and its arguments: 4 KiB of them at most, so an item may be cut and items may be
+                 *     missing. Values of its environment are replaced by `‹NAME›`.
+                 */
+                argv: string[];
+                /** @description Whether `argv` is not all of it. */
+                argvCut?: boolean;
+                /** @description Who had it started, if that was noted. */
+                by?: components["schemas"]["Actor"];
+                /** @description Where it ran. */
+                cwd?: string;
+                /**
+                 * Format: int64
+                 * @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile.
+                 */
+                durationMs?: number;
+                /** @description When it ended. For one that was lost, when that was noticed. */
+                endedAt?: components["schemas"]["Timestamp"];
+                /**
+                 * @description What was added to its environment: names, and of references to secrets `NAME=@secret:NAME`.
+                 *     Values are never kept.
+                 */
+                env?: string[];
+                /** @description This life of its process. */
+                epoch: components["schemas"]["Epoch"];
+                /** @description How the process ended, if somebody saw it. */
+                exit?: components["schemas"]["ExitStatus"];
+                /** @description The last lines that it wrote, without control sequences. They are a stranger's text. */
+                lastLines?: string[];
+                /** @description What people called it. */
+                name?: components["schemas"]["Name"];
+                /** @description What this life came to, once it has ended. */
+                outcome?: components["schemas"]["Outcome"];
+                /** @description Why it is or ended so, for people. */
+                reason?: string;
+                /** @description Whether the first item of `argv` was a script for the shell. */
+                shell: boolean;
+                /** @description What had the agent started. */
+                source: components["schemas"]["AgentSource"];
+                /** @description When the process was started. */
+                startedAt: components["schemas"]["Timestamp"];
+                /** @description What the agent did last in this life. */
+                state: components["schemas"]["AgentState"];
+            }[];
+            /** @description Where the next page begins: the `cursor` to ask with. Absent at the end of the list. */
+            next?: components["schemas"]["Cursor"];
         };
         /**
          * @description Where a page is, and so whom it trusts for its code: `GET /v1/place`, at a node's 127.0.0.1 and
@@ -1023,6 +1413,13 @@ export interface components {
          * @enum {string}
          */
         PathKind: "loopback" | "lan" | "relay";
+        /** @description Shares, in percent. */
+        Percents: {
+            /** @description The greatest that was measured in each step. */
+            max: number[];
+            /** @description The mean of each step. */
+            mean: number[];
+        };
         /** @description A check that is made again and again while an agent's process lives. */
         Probe: components["schemas"]["ProbeCheck"] & components["schemas"]["ProbePace"];
         /** @description What is checked. */
@@ -1030,7 +1427,7 @@ export interface components {
             /** @enum {string} */
             kind: "tcp";
             /**
-             * Format: int32
+             * Format: int64
              * @description The port.
              */
             port: number;
@@ -1040,7 +1437,7 @@ export interface components {
             /** @description Path and query, beginning with `/`; `/` if left out. */
             path?: components["schemas"]["ProbePath"];
             /**
-             * Format: int32
+             * Format: int64
              * @description The port.
              */
             port: number;
@@ -1061,13 +1458,13 @@ export interface components {
         /** @description When a probe is made, and how many results in a row count. */
         ProbePace: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Failures in a row until it is unhealthy, 1 to 100; 3 if left out.
              * @default 3
              */
             failures?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Between the end of one check and the next, 100 to 3,600,000 ms; 5,000 if left out.
              * @default 5000
              */
@@ -1079,20 +1476,20 @@ export interface components {
              */
             restarts?: boolean;
             /**
-             * Format: int32
+             * Format: int64
              * @description How long failures do not count after a start, at most 3,600,000 ms; 0 if left out. The first
              *     success ends it.
              * @default 0
              */
             startPeriodMs?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Successes in a row until it is healthy, 1 to 100; 1 if left out.
              * @default 1
              */
             successes?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description How long one check may take, 10 to 600,000 ms; 2,000 if left out.
              * @default 2000
              */
@@ -1109,7 +1506,7 @@ export interface components {
             /** @description The path of the resource in question. */
             instance?: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description The status code, 400 to 599.
              */
             status: number;
@@ -1180,17 +1577,17 @@ export interface components {
          */
         ResourceLimits: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Processor time in percent of one core, 1 to 102,400.
              */
             cpuPercent?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Memory in MiB, 1 to 16,777,216.
              */
             memoryMb?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Processes and threads, 1 to 4,194,304.
              */
             pids?: number;
@@ -1218,20 +1615,20 @@ export interface components {
         };
         /** @description Asks for a new agent: `POST /v1/agents`. */
         SpawnRequest: components["schemas"]["Command"] & components["schemas"]["Supervision"] & {
+            /** @description Whether a definition file asks for it: one that no longer has it may take it away again. */
+            applied?: boolean;
             /**
-             * Format: int32
+             * Format: int64
              * @description How much of its output is kept in files beyond that, in MiB; 128 if left out.
              */
-            logMb?: number;
-            /** @description What people call it. */
-            name?: components["schemas"]["Name"];
+            logMb?: number | null;
+            name?: components["schemas"]["Name"] | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description How much of its output is kept in memory, in KiB; 4,096 if left out.
              */
-            scrollbackKb?: number;
-            /** @description The size of its terminal until a driver decides; [`TerminalSize::STANDARD`] if left out. */
-            size?: components["schemas"]["TerminalSize"];
+            scrollbackKb?: number | null;
+            size?: components["schemas"]["TerminalSize"] | null;
         };
         /** @description How a node is doing. */
         Status: {
@@ -1255,7 +1652,7 @@ export interface components {
          */
         StopPlan: {
             /**
-             * Format: int32
+             * Format: int64
              * @description How long it may take to end, in milliseconds; 10,000 if left out.
              * @default 10000
              */
@@ -1274,7 +1671,7 @@ export interface components {
         /** @description Exit codes that count as success. */
         SuccessCodes: number[];
         /**
-         * @description How an agent is looked after, as [`super::SpawnRequest`] and [`super::Agent`] carry it beside
+         * @description How an agent is looked after, as `super::SpawnRequest` and `super::Agent` carry it beside
          *     their other members. What is left out has the defaults of a command that is run once.
          */
         Supervision: {
@@ -1333,8 +1730,151 @@ export interface components {
             /** @description The whole machine. */
             machine: components["schemas"]["MachineVitals"];
         };
+        /**
+         * @description The way by which somebody came.
+         * @enum {string}
+         */
+        Way: "unix" | "loopback" | "lan" | "relay" | "session";
+        /** @description Who somebody is. */
+        Who: {
+            /** @enum {string} */
+            who: "local-user";
+        } | {
+            /** @description The device. */
+            deviceId: components["schemas"]["DeviceId"];
+            /** @description What people called it then. */
+            name?: components["schemas"]["Name"];
+            /** @enum {string} */
+            who: "device";
+        } | {
+            /** @enum {string} */
+            who: "node";
+        } | {
+            /** @enum {string} */
+            who: "other";
+        };
     };
-    responses: never;
+    responses: {
+        /** @description The request is malformed or out of bounds; the detail says which bound. */
+        400: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It comes from nobody known. On 127.0.0.1: without the token of this start of the node. */
+        401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The role does not allow it. On 127.0.0.1 also: by another name or from another page. */
+        403: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing. */
+        404: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Its state does not allow it now; or the request with this `Idempotency-Key` still runs, or was carried out and its answer is not kept. */
+        409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is longer than this route takes. */
+        413: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not of the type `application/json`. */
+        415: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description This `Idempotency-Key` was used with another request. */
+        422: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many wrong tokens, or too many requests with an `Idempotency-Key` at a time. */
+        429: {
+            headers: {
+                /** @description Seconds to wait. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description An error inside the node; its log says more. */
+        500: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no way to the machine. */
+        502: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Something that the node needs is away for now, or the node is stopping. */
+        503: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The machine did not answer in time; whether it acted is not known. */
+        504: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1342,6 +1882,31 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    read_exposition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenMetrics 1.0 text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                };
+            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+        };
+    };
     list_agents: {
         parameters: {
             query?: never;
@@ -1360,15 +1925,11 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     spawn_agent: {
@@ -1398,15 +1959,16 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     find_agent: {
@@ -1430,15 +1992,12 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     remove_agent: {
@@ -1463,21 +2022,154 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    edit_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentPatch"];
+            };
+        };
+        responses: {
+            /** @description The agent as it is now. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Agent"];
                 };
             };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    compare_env: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "env": {
+                 *         "CI": "1"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["EnvComparison"];
+            };
+        };
+        responses: {
+            /** @description The difference. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvDifference"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    chart_agent: {
+        parameters: {
+            query?: {
+                /** @description Its beginning; an hour before its end if left out. */
+                from?: components["schemas"]["Timestamp"];
+                /**
+                 * @description What one place of the answer stands for, in milliseconds: 1,000 at least, and so much that
+                 *     there are 2,000 places at most. A step that gives some 400 if left out.
+                 */
+                stepMs?: number;
+                /** @description Its end, not included; now if left out. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: never;
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metrics"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     read_output: {
         parameters: {
             query?: {
-                /** @description The life of the process that `from` and `to` are about; needed with either. */
+                /**
+                 * @description The life of the process whose output is wanted, of those that are kept; the present or last
+                 *     one if left out. Needed with `from` and `to`.
+                 */
                 epoch?: components["schemas"]["Epoch"];
                 /** @description Whether to go on with what the agent will write. */
                 follow?: boolean;
@@ -1513,8 +2205,12 @@ export interface operations {
                     "application/octet-stream": number[];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            /** @description The agent's process is another one now; what was asked for is gone. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1522,6 +2218,54 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            /** @description What holds the output can't be reached now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is told to. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     signal_agent: {
@@ -1539,6 +2283,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "signal": "HUP"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SignalRequest"];
             };
         };
@@ -1552,15 +2301,53 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    start_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The agent as it is now. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Agent"];
                 };
             };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     stop_agent: {
@@ -1587,15 +2374,16 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     terminal: {
@@ -1626,8 +2414,31 @@ export interface operations {
                     "application/octet-stream": number[];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            /** @description It asks for a WebSocket, and not as RFC 6455 has it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            /** @description The agent has no terminal: it was started by `exec`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            /** @description What holds the terminal can't be reached now. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1655,15 +2466,11 @@ export interface operations {
                     "application/json": components["schemas"]["Device"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     revoke_device: {
@@ -1688,15 +2495,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     events: {
@@ -1704,7 +2512,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The last event that was heard. */
-                "Last-Event-ID"?: number;
+                "Last-Event-ID"?: components["schemas"]["EventId"];
             };
             path?: never;
             cookie?: never;
@@ -1717,18 +2525,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Event"];
+                    "text/event-stream": {
+                        data: string;
+                        event?: string;
+                        id?: string;
+                    };
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     exec: {
@@ -1743,6 +2552,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "argv": [
+                 *         "uname",
+                 *         "-r"
+                 *       ],
+                 *       "timeoutMs": 10000
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExecRequest"];
             };
         };
@@ -1755,18 +2573,110 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["ExecEvent"];
+                    "application/x-ndjson": components["schemas"]["ExecEvent"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent?: components["schemas"]["AgentId"];
+                /**
+                 * @description Where the page begins: `next` of the page before. The other parameters have to be the same
+                 *     as there.
+                 */
+                cursor?: components["schemas"]["Cursor"];
+                /** @description That ended with this code. */
+                exit?: number;
+                /** @description The most items that the page may have; 100 if left out. */
+                limit?: number;
+                /** @description Of agents of just this name. */
+                name?: string;
+                /**
+                 * @description That came to one of these, separated by commas: `success`, `failure`, `stopped`, `lost`.
+                 * @example failure,lost
+                 */
+                outcome?: string;
+                /**
+                 * @description That have all these words, or words that begin so, in name, id, arguments, reason or last
+                 *     lines. At most 1,000 bytes; no character has a meaning of its own.
+                 */
+                q?: string;
+                /** @description That ended by this signal, numbered as on the machine. */
+                signal?: number;
+                /** @description That had not ended by then. */
+                since?: components["schemas"]["Timestamp"];
+                /** @description That were started by this. */
+                source?: components["schemas"]["AgentSource"];
+                /** @description That are, or ended, in this state. */
+                state?: components["schemas"]["AgentState"];
+                /** @description That had begun by then. */
+                until?: components["schemas"]["Timestamp"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of lives. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Page_Life"];
                 };
             };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+        };
+    };
+    find_life: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent. */
+                agentId: components["schemas"]["AgentId"];
+                /** @description The life of its process. */
+                epoch: components["schemas"]["Epoch"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The life. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LifeRecord"];
+                };
+            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     list_invitations: {
@@ -1787,15 +2697,11 @@ export interface operations {
                     "application/json": components["schemas"]["Invitation"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     mint_invitation: {
@@ -1810,6 +2716,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "observer",
+                 *       "uses": 1,
+                 *       "validForMs": 86400000
+                 *     }
+                 */
                 "application/json": components["schemas"]["InvitationRequest"];
             };
         };
@@ -1823,15 +2736,16 @@ export interface operations {
                     "application/json": components["schemas"]["MintedInvitation"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     withdraw_invitation: {
@@ -1856,15 +2770,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     machine: {
@@ -1885,15 +2800,47 @@ export interface operations {
                     "application/json": components["schemas"]["Machine"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+        };
+    };
+    chart_machine: {
+        parameters: {
+            query?: {
+                /** @description Its beginning; an hour before its end if left out. */
+                from?: components["schemas"]["Timestamp"];
+                /**
+                 * @description What one place of the answer stands for, in milliseconds: 1,000 at least, and so much that
+                 *     there are 2,000 places at most. A step that gives some 400 if left out.
+                 */
+                stepMs?: number;
+                /** @description Its end, not included; now if left out. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it used. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Metrics"];
                 };
             };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     list_machines: {
@@ -1914,15 +2861,13 @@ export interface operations {
                     "application/json": components["schemas"]["MachineSummary"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
         };
     };
     add_machine: {
@@ -1952,15 +2897,18 @@ export interface operations {
                     "application/json": components["schemas"]["AddedMachine"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            503: components["responses"]["503"];
+            504: components["responses"]["504"];
         };
     };
     find_machine: {
@@ -1984,15 +2932,14 @@ export interface operations {
                     "application/json": components["schemas"]["MachineSummary"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
         };
     };
     forget_machine: {
@@ -2017,15 +2964,18 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            503: components["responses"]["503"];
+            504: components["responses"]["504"];
         };
     };
     rename_machine: {
@@ -2056,15 +3006,19 @@ export interface operations {
                     "application/json": components["schemas"]["MachineSummary"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            503: components["responses"]["503"];
+            504: components["responses"]["504"];
         };
     };
     hand_on_get: {
@@ -2097,14 +3051,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2138,14 +3097,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2179,14 +3143,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2220,14 +3189,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2261,14 +3235,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2287,18 +3266,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["MachineEvent"];
+                    "text/event-stream": {
+                        data: string;
+                        event?: string;
+                        id?: string;
+                    };
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
         };
     };
     mint_one_time_token: {
@@ -2322,15 +3303,15 @@ export interface operations {
                     "application/json": components["schemas"]["OneTimeToken"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     openapi: {
@@ -2351,15 +3332,11 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     mint_pairing_code: {
@@ -2374,6 +3351,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "operator"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PairingCodeRequest"];
             };
         };
@@ -2387,15 +3369,16 @@ export interface operations {
                     "application/json": components["schemas"]["MintedCode"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     status: {
@@ -2416,15 +3399,11 @@ export interface operations {
                     "application/json": components["schemas"]["Status"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     vitals: {
@@ -2442,18 +3421,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Vitals"];
+                    "text/event-stream": {
+                        data: string;
+                        event?: string;
+                        id?: string;
+                    };
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
 }

@@ -37,6 +37,8 @@ export interface WayOptions {
   readonly openSocket: OpenSocket;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Draws evenly from 0 up to 1, for the waits. */
+  readonly chance?: () => number;
   /** A session with the newest secret has opened: an earlier one may be forgotten. */
   onConfirmed?(): void;
   /** The machine said, inside the session, that it has removed this device. */
@@ -84,7 +86,7 @@ export class SessionWay {
   constructor(options: WayOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#reconnection = new Reconnection(Math.random);
+    this.#reconnection = new Reconnection(options.chance ?? Math.random);
     this.#dial();
   }
 
@@ -248,7 +250,7 @@ export class SessionWay {
           if (!ours()) return;
           this.#attempts = index;
           if (index === 0) this.#options.onConfirmed?.();
-          this.#reconnection.up(Date.now());
+          this.#reconnection.up(this.#clock.wall());
           this.#changed();
           this.#ping(PONG_WITHIN);
         },
@@ -299,14 +301,14 @@ export class SessionWay {
   #lost(why: string, hint?: ConnectFailed["hint"]): void {
     if (this.#isClosed) return;
     this.#stopAll();
-    const now = Date.now();
+    const now = this.#clock.wall();
     const wait = this.#reconnection.lost(now, why, hint);
     this.#nextTryAt = now + wait;
     this.#stopRetry = this.#clock.after(wait, () => this.#dial());
     const { dueAt } = this.#reconnection;
     if (dueAt !== undefined) {
       this.#stopTick = this.#clock.after(Math.max(dueAt - now, 0), () => {
-        this.#reconnection.tick(Date.now(), this.#nextTryAt);
+        this.#reconnection.tick(this.#clock.wall(), this.#nextTryAt);
         this.#changed();
       });
     }

@@ -205,26 +205,27 @@ fn insert(document: &mut Value, pointer: &str, name: &str, value: Value) {
 }
 
 /// Answers leave out what there is nothing to say about; utoipa describes it as null as well. Only
-/// schemas that no answer has keep that: in requests null counts as left out, and in a merge patch
-/// it takes away.
+/// schemas of requests alone keep that: there null counts as left out, and in a merge patch it takes
+/// away.
 fn never_answer_null(document: &mut Value) {
-    let mut answered = BTreeSet::new();
+    let (mut answered, mut all) = (BTreeSet::new(), BTreeSet::new());
     if let Some(paths) = document.get("paths") {
-        answered_by(paths, document, &mut answered);
+        referred(paths, document, Some("requestBody"), &mut answered);
+        referred(paths, document, None, &mut all);
     }
     if let Some(paths) = document.get_mut("paths") {
         without_null(paths);
     }
     let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
     for (name, schema) in schemas.into_iter().flatten() {
-        if answered.contains(name) {
+        if answered.contains(name) || !all.contains(name) {
             without_null(schema);
         }
     }
 }
 
-/// Collects the names of the schemas that `value` refers to outside of requests' bodies.
-fn answered_by(value: &Value, document: &Value, names: &mut BTreeSet<String>) {
+/// Collects the names of what `value` refers to, but for what is in members called `except`.
+fn referred(value: &Value, document: &Value, except: Option<&str>, names: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
             if let Some(Value::String(to)) = members.get("$ref") {
@@ -232,13 +233,15 @@ fn answered_by(value: &Value, document: &Value, names: &mut BTreeSet<String>) {
                 if let Some(schema) = document.pointer(to.trim_start_matches('#'))
                     && names.insert(name.to_owned())
                 {
-                    answered_by(schema, document, names);
+                    referred(schema, document, except, names);
                 }
             }
-            let rest = members.iter().filter(|(name, _)| *name != "requestBody");
-            rest.for_each(|(_, value)| answered_by(value, document, names));
+            let rest = members.iter().filter(|(name, _)| Some(name.as_str()) != except);
+            rest.for_each(|(_, value)| referred(value, document, except, names));
         }
-        Value::Array(items) => items.iter().for_each(|item| answered_by(item, document, names)),
+        Value::Array(items) => {
+            items.iter().for_each(|item| referred(item, document, except, names));
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

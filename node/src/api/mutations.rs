@@ -70,13 +70,22 @@ impl Mutations {
         Self { agents, devices }
     }
 
+    /// The agents, for whoever wants something of them.
+    fn agents_for(&self, who: &Principal) -> Agents {
+        let named = |id| {
+            let devices = self.devices.list();
+            devices.into_iter().find(|device| device.device_id == id).map(|device| device.name)
+        };
+        self.agents.by(who.actor(named))
+    }
+
     /// Starts an agent.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
     pub async fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
         admit(who, &Act::Spawn(&request))?;
-        Ok(self.agents.spawn(request).await?)
+        Ok(self.agents_for(who).spawn(request).await?)
     }
 
     /// Runs a command without a terminal.
@@ -85,7 +94,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub async fn exec(&self, who: &Principal, request: ExecRequest) -> Result<Exec, Refused> {
         admit(who, &Act::Exec(&request))?;
-        Ok(self.agents.exec(request).await?)
+        Ok(self.agents_for(who).exec(request).await?)
     }
 
     /// Sends a signal to an agent's process group.
@@ -94,7 +103,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub fn signal(&self, who: &Principal, id: AgentId, signal: Signal) -> Result<Agent, Refused> {
         admit(who, &Act::Signal(id, signal))?;
-        Ok(self.agents.signal(id, signal)?)
+        Ok(self.agents_for(who).signal(id, signal)?)
     }
 
     /// Has an agent run.
@@ -103,7 +112,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub async fn start(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
         admit(who, &Act::Start(id))?;
-        let agent = self.agents.start(id).await?;
+        let agent = self.agents_for(who).start(id).await?;
         self.agents.is_kept().await;
         Ok(agent)
     }
@@ -114,7 +123,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub async fn stop(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
         admit(who, &Act::Stop(id))?;
-        let agent = self.agents.stop(id)?;
+        let agent = self.agents_for(who).stop(id)?;
         self.agents.is_kept().await;
         Ok(agent)
     }
@@ -125,7 +134,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub async fn restart(&self, who: &Principal, id: AgentId) -> Result<Agent, Refused> {
         admit(who, &Act::Restart(id))?;
-        let agent = self.agents.restart(id).await?;
+        let agent = self.agents_for(who).restart(id).await?;
         self.agents.is_kept().await;
         Ok(agent)
     }
@@ -141,7 +150,7 @@ impl Mutations {
         patch: AgentPatch,
     ) -> Result<Agent, Refused> {
         admit(who, &Act::Edit(id, &patch))?;
-        let agent = self.agents.edit(id, patch)?;
+        let agent = self.agents_for(who).edit(id, patch)?;
         self.agents.is_kept().await;
         Ok(agent)
     }
@@ -152,7 +161,7 @@ impl Mutations {
     /// [`Refused`], as every other act.
     pub fn remove(&self, who: &Principal, id: AgentId) -> Result<(), Refused> {
         admit(who, &Act::Remove(id))?;
-        Ok(self.agents.remove(id)?)
+        Ok(self.agents_for(who).remove(id)?)
     }
 
     /// Removes a device and ends its sessions.

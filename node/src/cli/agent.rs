@@ -1,6 +1,6 @@
 //! Agents as people name and describe them on a command line.
 
-use std::{collections::BTreeMap, env, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use gantline_client::connection::Request;
 use gantline_protocol::{
@@ -35,27 +35,32 @@ pub(super) struct What {
 impl What {
     /// The command to send.
     pub(super) fn command(self) -> Result<Command, Failure> {
-        let mut variables = BTreeMap::new();
-        for entry in self.env {
-            let (name, value) = match entry.split_once('=') {
-                Some((name, value)) => (name.to_owned(), value.to_owned()),
-                None => match env::var(&entry) {
-                    Ok(value) => (entry, value),
-                    Err(_) => {
-                        return Err(Failure::usage(format!("-e {entry}: it is not set here"))
-                            .next(format!("give it a value: -e {entry}=VALUE")));
-                    }
-                },
-            };
-            variables.insert(name, value);
-        }
         Ok(Command {
             argv: Argv::try_from(self.command)?,
             cwd: self.cwd.map(Cwd::try_from).transpose()?,
-            env: Env::try_from(variables)?,
+            env: env(self.env)?,
             shell: self.shell,
         })
     }
+}
+
+/// What is added to an environment: without a value, the one here.
+pub(super) fn env(entries: Vec<String>) -> Result<Env, Failure> {
+    let mut variables = BTreeMap::new();
+    for entry in entries {
+        let (name, value) = match entry.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => match std::env::var(&entry) {
+                Ok(value) => (entry, value),
+                Err(_) => {
+                    return Err(Failure::usage(format!("-e {entry}: it is not set here"))
+                        .next(format!("give it a value: -e {entry}=VALUE")));
+                }
+            },
+        };
+        variables.insert(name, value);
+    }
+    Ok(Env::try_from(variables)?)
 }
 
 /// The agent that a person means: by its id with or without `ag-`, the beginning of it, or its

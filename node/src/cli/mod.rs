@@ -5,6 +5,7 @@ mod add;
 mod agent;
 mod apply;
 mod attach;
+mod care;
 mod device;
 mod events;
 mod exec;
@@ -22,9 +23,14 @@ mod out;
 mod pair;
 mod ps;
 mod reach;
+mod restart;
 mod rm;
+mod set;
+mod show;
 mod spawn;
+mod start;
 mod status;
+mod stop;
 mod text;
 mod top;
 mod up;
@@ -84,6 +90,11 @@ enum Verb {
     Top(top::Args),
     Attach(attach::Args),
     Logs(logs::Args),
+    Show(show::Args),
+    Set(set::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Restart(restart::Args),
     Kill(kill::Args),
     Rm(rm::Args),
     Apply(apply::Args),
@@ -152,6 +163,11 @@ impl Verb {
             Self::Top(args) => top::run(args, context).await,
             Self::Attach(args) => attach::run(args, context).await,
             Self::Logs(args) => logs::run(args, context).await,
+            Self::Show(args) => show::run(args, context).await,
+            Self::Set(args) => set::run(args, context).await,
+            Self::Start(args) => start::run(args, context).await,
+            Self::Stop(args) => stop::run(args, context).await,
+            Self::Restart(args) => restart::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
             Self::Apply(args) => apply::run(args, context).await,

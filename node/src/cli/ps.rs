@@ -1,6 +1,6 @@
 //! `gantline ps`: lists agents.
 
-use std::time::SystemTime;
+use std::{io::IsTerminal as _, time::SystemTime};
 
 use gantline_client::connection::Request;
 use gantline_protocol::{
@@ -15,7 +15,7 @@ use super::{
     failure::{Exit, Failure},
     out,
     reach::{self, Reach, Target},
-    text,
+    show, text,
 };
 use crate::gateway::book::Book;
 
@@ -118,7 +118,7 @@ async fn everywhere(context: &Context) -> Result<(Vec<Row>, Exit), Failure> {
 
 fn table(rows: &[Row], with_machine: bool, colours: bool) -> String {
     let now = Timestamp::from(SystemTime::now());
-    let mut head = vec!["AGENT", "NAME", "STATE", "PID", "AGE", "COMMAND"];
+    let mut head = vec!["AGENT", "NAME", "STATE", "PID", "RESTARTS", "UPTIME", "COMMAND", "WHY"];
     if with_machine {
         head.insert(0, "MACHINE");
     }
@@ -129,15 +129,20 @@ fn table(rows: &[Row], with_machine: bool, colours: bool) -> String {
             agent.name.as_ref().map_or_else(|| "-".to_owned(), |name| text::cut(name.as_str(), 20)),
             state(agent),
             agent.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-            text::span(now.since(agent.started_at.unwrap_or(agent.created_at))),
+            agent.restarts.to_string(),
+            uptime(agent, now),
             text::cut(&text::command(agent.argv.items()), 60),
+            why(agent, now),
         ];
         if with_machine {
             cells.insert(0, text::cut(machine, 20));
         }
         table.push(cells);
     }
-    let table = text::columns(&table);
+    let table = match std::io::stdout().is_terminal() {
+        true => text::columns(&table),
+        false => text::tabs(&table),
+    };
     if !colours {
         return table;
     }
@@ -147,6 +152,20 @@ fn table(rows: &[Row], with_machine: bool, colours: bool) -> String {
     }
 }
 
+/// How long its process has lived; `-` without one.
+fn uptime(agent: &Agent, now: Timestamp) -> String {
+    let began = agent.pid.and(agent.started_at);
+    began.map_or_else(|| "-".to_owned(), |began| text::span(now.since(began)))
+}
+
+/// Why it is in its state, in a few words; nothing where there is nothing to say.
+fn why(agent: &Agent, now: Timestamp) -> String {
+    let next = agent.next_start_at.map(|at| format!("next start in {}", text::span(at.since(now))));
+    let reason = agent.reason.as_deref().map(|why| text::cut(show::first_line(why), 100));
+    [next, reason].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What it is doing, in words.
 pub(super) fn state(agent: &Agent) -> String {
     let name = match agent.state {
         AgentState::Starting => "starting",

@@ -46,6 +46,11 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
     out
 }
 
+/// Rows as programs read them: cells with tabs between them.
+pub(super) fn tabs(rows: &[Vec<String>]) -> String {
+    rows.iter().map(|row| format!("{}\n", row.join("\t"))).collect()
+}
+
 /// A duration as people say it, of one unit: `3 s`, `2 h`.
 pub(super) fn span(duration: std::time::Duration) -> String {
     match duration.as_secs() {

@@ -392,7 +392,7 @@ fn describe(transaction: &Transaction<'_>, id: i64) -> Result<(), HistoryError> 
 }
 
 /// What the life of an agent that has ended came to.
-pub(super) fn outcome_of(agent: &Agent) -> Outcome {
+pub(crate) fn outcome_of(agent: &Agent) -> Outcome {
     let codes = agent.supervision.success_codes.codes();
     match (agent.state, agent.exit) {
         (AgentState::Lost, _) => Outcome::Lost,

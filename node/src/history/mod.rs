@@ -3,7 +3,6 @@
 
 mod database;
 mod error;
-mod follow;
 mod journal;
 mod lives;
 mod note;
@@ -27,9 +26,9 @@ use tokio::{sync::watch, task::spawn_blocking, time::timeout};
 
 pub use database::FILE;
 pub use error::HistoryError;
-pub use follow::follow;
 pub use journal::{Journal, MAX_NOTES, MAX_SAMPLES};
 pub use lives::Retention;
+pub(crate) use lives::outcome_of;
 pub use note::{
     Began, Changed, Edited, Ended, LastLines, MAX_ARGV, MAX_LINES, MAX_REASON, Note, Removed,
 };

@@ -59,23 +59,95 @@ pub enum TerminalError {
     Full,
 }
 
-/// Serves one viewer until it leaves or the agent's process has ended. `may_drive` says whether it
-/// may type and decide the size, whatever it asks for.
+/// Serves one viewer at one life of an agent's process, until it leaves or that has ended. `may_drive`
+/// says whether it may type and decide the size, whatever it asks for.
 ///
 /// # Errors
 /// [`TerminalError`].
 pub async fn serve(
     hub: &Hub,
+    sender: impl MessageSender,
+    receiver: impl MessageReceiver,
+    may_drive: bool,
+) -> Result<(), TerminalError> {
+    serve_lives(hub.clone(), |_| std::future::ready(None), sender, receiver, may_drive).await
+}
+
+/// Serves one viewer until it leaves or the agent's process has ended for good. `may_drive` says
+/// whether it may type and decide the size, whatever it asks for; `next` waits for the terminal of the
+/// life that follows after this one's, if one does.
+///
+/// # Errors
+/// [`TerminalError`].
+pub async fn serve_lives<F: Future<Output = Option<Hub>>>(
+    first: Hub,
+    next: impl Fn(Hub) -> F,
     mut sender: impl MessageSender,
     mut receiver: impl MessageReceiver,
     may_drive: bool,
 ) -> Result<(), TerminalError> {
-    let first = timeout(ATTACH_WITHIN, receiver.receive()).await;
-    let first = first.map_err(|_| TerminalError::Rule("no ATTACH within 10 s"))??;
-    let Some(first) = first else { return Ok(()) };
-    let ViewerMessage::Attach(attach) = ViewerMessage::decode(&first)? else {
+    let message = timeout(ATTACH_WITHIN, receiver.receive()).await;
+    let message = message.map_err(|_| TerminalError::Rule("no ATTACH within 10 s"))??;
+    let Some(message) = message else { return Ok(()) };
+    let ViewerMessage::Attach(mut attach) = ViewerMessage::decode(&message)? else {
         return Err(TerminalError::Rule("the first message is not ATTACH"));
     };
+    let mut hub = first;
+    loop {
+        let has_ended = serve_life(&hub, &attach, &mut sender, &mut receiver, may_drive).await?;
+        if has_ended == HasEnded::No {
+            return Ok(());
+        }
+        let next = next(hub);
+        tokio::pin!(next);
+        hub = loop {
+            tokio::select! {
+                biased;
+                next = &mut next => match next {
+                    Some(next) => break next,
+                    None => return Ok(()),
+                },
+                message = receiver.receive() => match between_lives(message?, &mut attach)? {
+                    HasEnded::Yes => {}
+                    HasEnded::No => return Ok(()),
+                },
+            }
+        };
+        // Of the life that begins it has seen nothing.
+        attach.position = None;
+    }
+}
+
+/// Hears a viewer while there is no process; `No` when it leaves. What it types is for nobody.
+fn between_lives(message: Option<Bytes>, attach: &mut Attach) -> Result<HasEnded, TerminalError> {
+    let Some(message) = message else { return Ok(HasEnded::No) };
+    match ViewerMessage::decode(&message)? {
+        ViewerMessage::Attach(_) => return Err(TerminalError::Rule("a second ATTACH")),
+        ViewerMessage::Detach => return Ok(HasEnded::No),
+        ViewerMessage::Resize(size) => attach.size = size,
+        ViewerMessage::Input { .. }
+        | ViewerMessage::Ack(_)
+        | ViewerMessage::Take
+        | ViewerMessage::Ignored(_) => {}
+    }
+    Ok(HasEnded::Yes)
+}
+
+/// Whether the process has ended; if not, the viewer has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HasEnded {
+    Yes,
+    No,
+}
+
+/// Serves a viewer at one life of the process.
+async fn serve_life(
+    hub: &Hub,
+    attach: &Attach,
+    sender: &mut impl MessageSender,
+    receiver: &mut impl MessageReceiver,
+    may_drive: bool,
+) -> Result<HasEnded, TerminalError> {
     let viewer = hub.enter(attach.size).ok_or(TerminalError::Full)?;
     let seat = Seat {
         host: hub.host(),
@@ -83,15 +155,15 @@ pub async fn serve(
         screen: hub.screen(),
         viewer,
         may_drive: may_drive && attach.mode == ViewerMode::Drive,
-        attach,
+        attach: *attach,
         acked: AtomicU64::new(0),
         typed: AtomicU64::new(0),
         heard: Notify::new(),
     };
-    let start = seat.begin(&mut sender).await?;
+    let start = seat.begin(sender).await?;
     tokio::select! {
-        result = seat.listen(&mut receiver) => result,
-        result = seat.tell(&mut sender, start) => result,
+        result = seat.listen(receiver) => result.map(|()| HasEnded::No),
+        result = seat.tell(sender, start) => result.map(|()| HasEnded::Yes),
     }
 }
 

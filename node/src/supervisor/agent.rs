@@ -67,6 +67,10 @@ pub(super) struct Entry {
     pub(super) hub: watch::Sender<Option<Hub>>,
     /// What probes it, until this is dropped.
     pub(super) probing: Option<Ends>,
+    /// What its last process wrote last.
+    pub(super) said: Option<String>,
+    /// What the history knows of it.
+    pub(super) noted: Option<(Option<Epoch>, AgentState)>,
     /// It is not told to anybody before its first process runs.
     pub(super) is_hidden: bool,
 }
@@ -108,6 +112,8 @@ impl Entry {
             process: None,
             hub: watch::Sender::new(None),
             probing: None,
+            said: None,
+            noted: None,
             is_hidden: false,
         }
     }

@@ -4,21 +4,22 @@
 mod agent;
 mod exec;
 mod fleet;
+mod notes;
 mod output;
 mod store;
 mod work;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use gantline_protocol::{
     AgentId, Epoch, Timestamp,
     api::{
-        Agent, AgentPatch, AgentSource, AgentState, Env, EnvDifference, EventKind, ExecRequest,
-        RestartPolicy, SpawnRequest, Supervision, signal::Signal,
+        Actor, Agent, AgentPatch, AgentSource, AgentState, Env, EnvDifference, EventKind,
+        ExecRequest, RestartPolicy, SpawnRequest, Supervision, signal::Signal,
     },
     terminal::TerminalSize,
 };
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     events::Events,
+    history::Journal,
     pty::{
         HostError, Shims,
         command::{CommandError, Prepared},
@@ -87,6 +89,8 @@ const STARTED_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Agents {
     shared: Arc<Shared>,
+    /// Who wants what is done by this one, for the history.
+    by: Option<Actor>,
 }
 
 #[derive(Debug)]
@@ -95,6 +99,7 @@ struct Shared {
     settings: Settings,
     events: Events,
     store: Store,
+    journal: OnceLock<Journal>,
     table: Mutex<Table>,
     /// The fleet may have something to do at another time than before.
     due: Notify,
@@ -207,12 +212,30 @@ impl Agents {
             settings,
             events,
             store: Store::new(files),
+            journal: OnceLock::new(),
             table: Mutex::default(),
             due: Notify::new(),
             changed: watch::Sender::new(0),
             is_left: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), by: None }
+    }
+
+    /// The same agents, for somebody: what is done by these is noted as theirs.
+    #[must_use]
+    pub fn by(&self, who: Actor) -> Self {
+        Self { shared: self.shared.clone(), by: Some(who) }
+    }
+
+    /// The same agents, for nobody: what happens by itself.
+    fn by_nobody(&self) -> Self {
+        Self { shared: self.shared.clone(), by: None }
+    }
+
+    /// Notes what happens from now on in this journal as well.
+    pub fn note_in(&self, journal: Journal) {
+        // A second one would be told the same.
+        let _ = self.shared.journal.set(journal);
     }
 
     /// Finds the agents that another node has looked after, and what has become of them, and goes on
@@ -428,6 +451,7 @@ impl Agents {
         let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
         let mut described = entry.described.clone();
         let mut plan = table.fleet.plan(id).cloned().unwrap_or_default();
+        let members = patch.members();
         let AgentPatch { name, cwd, env, restart, success_codes, stop, probe, depends_on, limits } =
             patch;
         let is_about_more = cwd.is_some()
@@ -458,6 +482,7 @@ impl Agents {
         if let Some(entry) = table.entries.get_mut(&id) {
             entry.described = described;
         }
+        self.note_edit(&table, id, &members);
         self.obey(&mut table, todo);
         table.describe(id).ok_or(AgentsError::NotFound(id))
     }
@@ -493,6 +518,7 @@ impl Agents {
         table.version += 1;
         self.shared.store.is_stale();
         if !entry.is_hidden {
+            self.note_removal(id);
             self.shared.events.publish(EventKind::AgentRemoved { agent_id: id });
         }
         Ok(())
@@ -701,8 +727,8 @@ impl Agents {
     /// Keeps time and the file from now on.
     fn begin(&self, table: &mut Table) {
         if !std::mem::replace(&mut table.has_begun, true) {
-            tokio::spawn(self.clone().keep_time());
-            let this = self.clone();
+            tokio::spawn(self.by_nobody().keep_time());
+            let this = self.by_nobody();
             tokio::spawn(async move { this.shared.store.keep(&this).await });
         }
     }

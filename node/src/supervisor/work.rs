@@ -91,6 +91,7 @@ impl Agents {
         self.shared.store.is_stale();
         self.shared.changed.send_replace(table.version);
         if let Some(agent) = table.describe(id) {
+            self.note_change(table, &agent);
             self.shared.events.publish(EventKind::AgentChanged {
                 agent_id: id,
                 state: agent.state,
@@ -166,7 +167,7 @@ impl Agents {
                 }
                 self.hear_in(table, Event::Running(id, life));
                 self.tell_first(table, id, Ok(()));
-                tokio::spawn(self.clone().watch(id, life, host));
+                tokio::spawn(self.by_nobody().watch(id, life, host));
             }
             Err(error) => {
                 let mut table = self.table();
@@ -197,8 +198,12 @@ impl Agents {
                 biased;
                 how = host.wait() => {
                     let said = self.last_words(id, how, host.log()).await;
+                    let mut table = self.table();
+                    if let Some(entry) = table.entries.get_mut(&id) {
+                        entry.said.clone_from(&said);
+                    }
                     let event = Event::Exited { agent: id, life, how, ago: Duration::ZERO, said };
-                    self.hear(event);
+                    self.hear_in(&mut table, event);
                     break;
                 }
                 now = host.problem_changes(problem.as_deref()) => problem = now,
@@ -234,7 +239,7 @@ impl Agents {
                 None => self.hear_in(&mut table, Event::Running(id, life)),
                 Some(_) => self.tell(&mut table, id),
             }
-            tokio::spawn(self.clone().watch(id, life, host));
+            tokio::spawn(self.by_nobody().watch(id, life, host));
             return;
         };
         if end.how.is_none() && host.life().await.is_none() {
@@ -288,7 +293,7 @@ impl Agents {
             was_well: state == Some(AgentState::Healthy),
         };
         let mut runner = Runner::new(&probe, subject);
-        let this = self.clone();
+        let this = self.by_nobody();
         let task = tokio::spawn(async move {
             loop {
                 let event = match runner.next().await {

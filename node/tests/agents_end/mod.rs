@@ -15,15 +15,17 @@ impl Drop for AgentsEnd {
 
 /// Kills all agents that have their files below `log_dir`, and their shims.
 pub fn all(log_dir: &Path) {
-    for entry in std::fs::read_dir(log_dir).into_iter().flatten().flatten() {
-        let Ok(life) = std::fs::read(entry.path().join("process.json")) else { continue };
+    for dir in
+        dirs(log_dir).into_iter().flat_map(|agent| [vec![agent.clone()], dirs(&agent)]).flatten()
+    {
+        let Ok(life) = std::fs::read(dir.join("process.json")) else { continue };
         let life: serde_json::Value = serde_json::from_slice(&life).unwrap();
         let pid = |which: &str| {
             let pid = life[which]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
             Pid::from_raw(pid.expect("a process has a number")).expect("it is not 0")
         };
         // Whoever has ended needs no end.
-        if !entry.path().join("exit.json").exists() {
+        if !dir.join("exit.json").exists() {
             let _ = kill_process_group(pid("process"), Signal::KILL);
         }
         let ours = std::fs::read(format!("/proc/{}/cmdline", pid("shim"))).unwrap_or_default();
@@ -31,4 +33,10 @@ pub fn all(log_dir: &Path) {
             let _ = kill_process(pid("shim"), Signal::KILL);
         }
     }
+}
+
+/// The directories in one: those of agents, and in an agent's those of its later lives.
+fn dirs(above: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(above).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }

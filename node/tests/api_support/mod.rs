@@ -102,6 +102,15 @@ impl TestNode {
         String::from_utf8_lossy(&said).into_owned()
     }
 
+    /// The first words that 127.0.0.1 says to these bytes.
+    pub async fn first_words(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.node.loopback().unwrap()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut said = [0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut said)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
     pub async fn shut_down(self) {
         timeout(PATIENCE, self.node.shut_down(Duration::from_secs(10))).await.unwrap();
     }

@@ -120,11 +120,7 @@ fn up(dir: &Path) -> Child {
     let config = dir.join("home/config/config.toml");
     if !config.exists() {
         std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-        std::process::Command::new("chmod")
-            .args(["-R", "700"])
-            .arg(dir.join("home"))
-            .status()
-            .unwrap();
+        Command::new("chmod").args(["-R", "700"]).arg(dir.join("home")).status().unwrap();
         std::fs::write(&config, "loopback.port = 0\n").unwrap();
     }
     let log = std::fs::File::options().create(true).append(true).open(dir.join("log")).unwrap();

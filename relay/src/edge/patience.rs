@@ -109,7 +109,7 @@ mod tests {
             Ok::<_, io::Error>(error.kind())
         });
         for _ in 0..10 {
-            tokio::time::sleep(patience - Duration::from_secs(1)).await;
+            sleep(patience - Duration::from_secs(1)).await;
             let mut piece = [0; 10];
             theirs.read_exact(&mut piece).await.unwrap();
         }

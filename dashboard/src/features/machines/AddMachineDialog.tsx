@@ -30,13 +30,12 @@ export function PairedDialog({ number, onClose }: { number: string; onClose: () 
     <Dialog onClose={onClose} title="Paired">
       <div className="grid gap-3">
         <p>
-          Whoever sat in between would have made these words differ. Compare them with what the
-          machine shows:
+          These six words stand for the keys of this pairing. The machine has the same ones, unless
+          somebody sat in between.
         </p>
         <p className="rounded border border-line bg-well px-3 py-2.5 font-mono text-base text-primary">
           {number}
         </p>
-        <Command>gantline device verify</Command>
       </div>
       <DialogButtons>
         <Button onClick={onClose} weight="primary">

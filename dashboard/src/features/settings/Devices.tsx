@@ -4,7 +4,6 @@ import { answer, type Device, type Schemas } from "../../api/client";
 import { reasonOf } from "../../api/problem";
 import { type MachineView, machineToAct, onMachineEvent } from "../../machines/fleet";
 import { Button } from "../../ui/Button";
-import { Command } from "../../ui/Command";
 import { Dialog, DialogButtons } from "../../ui/Dialog";
 import { Select } from "../../ui/Field";
 import { dateAndTime, duration } from "../../ui/format";
@@ -179,9 +178,8 @@ function PairingCode({ machine, onClose }: { machine: MachineView; onClose: () =
           <strong className="font-medium text-primary">
             <Text limit={64}>{paired}</Text>
           </strong>{" "}
-          can reach this machine now. To be sure that nobody sat in between, compare what both show:
+          can reach this machine now.
         </p>
-        <Command>gantline device verify</Command>
         <DialogButtons>
           <Button onClick={onClose} weight="primary">
             Done

@@ -16,9 +16,23 @@ export function documentWithoutInlineStyles(): Document {
   });
 }
 
+/**
+ * Opens what was made with such a document. Its viewport asks the page's own document all the same, at
+ * this moment alone.
+ */
+export function openWithoutInlineStyles(open: () => void): void {
+  document.createElement = create as typeof document.createElement;
+  try {
+    open();
+  } finally {
+    // What the document inherits is there again.
+    delete (document as { createElement?: unknown }).createElement;
+  }
+}
+
 function create(tag: string, options?: ElementCreationOptions): HTMLElement {
   if (tag === "style") return new Sheet().element;
-  const element = document.createElement(tag, options);
+  const element = Document.prototype.createElement.call(document, tag, options);
   if (tag === "span") Object.setPrototypeOf(element, SPAN);
   return element;
 }
@@ -35,7 +49,7 @@ const SPAN: HTMLSpanElement = Object.create(HTMLSpanElement.prototype, {
 
 class Sheet {
   /** Stands where the style element would, and is never shown. */
-  readonly element = document.createElement("span");
+  readonly element = Document.prototype.createElement.call(document, "span");
   readonly #sheet = new CSSStyleSheet();
 
   constructor() {

@@ -6,7 +6,7 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
 import type { Size } from "../../terminal/protocol.ts";
-import { documentWithoutInlineStyles } from "./styles";
+import { documentWithoutInlineStyles, openWithoutInlineStyles } from "./styles";
 import { themeOf } from "./theme";
 
 export interface XtermOptions {
@@ -24,7 +24,9 @@ export interface XtermOptions {
 
 type Step = { bytes: Uint8Array; shown: () => void } | { act: () => void };
 
-export const SCROLLBACK = 10_000;
+const SCROLLBACK = 10_000;
+const WRITE = 8_192;
+const nothing = () => undefined;
 
 export class Xterm {
   readonly terminal: Terminal;
@@ -67,7 +69,7 @@ export class Xterm {
       options.onBytes(Uint8Array.from(binary, (character) => character.charCodeAt(0))),
     );
     terminal.onTitleChange(options.onTitle);
-    terminal.open(host);
+    openWithoutInlineStyles(() => terminal.open(host));
     // On touch screens the page's own text can be selected and enlarged.
     if (!matchMedia("(pointer: coarse)").matches && drawsByHardware()) {
       const webgl = new WebglAddon();
@@ -84,7 +86,11 @@ export class Xterm {
   }
 
   write(bytes: Uint8Array, shown: () => void): void {
-    this.#steps.push({ bytes, shown });
+    // Xterm looks at the clock between two writes only: small ones keep the page answering.
+    for (let at = 0; at < bytes.length || at === 0; at += WRITE) {
+      const last = at + WRITE >= bytes.length;
+      this.#steps.push({ bytes: bytes.subarray(at, at + WRITE), shown: last ? shown : nothing });
+    }
     this.#go();
   }
 

@@ -40,7 +40,7 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
     <div className="flex h-full min-h-0 flex-col">
       <h1 className="sr-only">Terminal</h1>
       <div className="flex h-10 items-stretch border-b border-line bg-raised coarse:h-12">
-        <div aria-label="Terminals" className="flex min-w-0 flex-1 overflow-x-auto" role="tablist">
+        <nav aria-label="Terminals" className="flex min-w-0 flex-1 overflow-x-auto">
           {layout.tabs.map((each, at) => (
             <TabButton
               key={each.panes.map(({ agent }) => agent).join()}
@@ -51,7 +51,7 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
               tab={each}
             />
           ))}
-        </div>
+        </nav>
         <div className="flex items-center px-1">
           <Menu icon="plus" items={[others.length ? add(null) : none]} label="Open in a new tab" />
           <Menu
@@ -84,9 +84,7 @@ export function TerminalPage({ layout, onPalette }: TerminalPageProps) {
             "divide-line",
             each.direction === "row" ? "flex-row sm:divide-x" : "flex-col sm:divide-y",
           )}
-          id={tabPanelId(each)}
           key={each.panes.map(({ agent }) => agent).join()}
-          role="tabpanel"
         >
           {each.panes.map((pane, index) => (
             <TerminalPane
@@ -131,15 +129,12 @@ function TabButton({ tab, shown, machines, onShow, onClose }: TabButtonProps) {
           ? "bg-screen text-primary shadow-[inset_0_2px_0_var(--color-accent)]"
           : "text-secondary",
       )}
-      role="presentation"
     >
       <button
-        aria-controls={tabPanelId(tab)}
-        aria-selected={shown}
+        aria-current={shown ? "page" : undefined}
         className="flex h-full min-w-0 items-center gap-2 pl-3 text-sm focus-visible:-outline-offset-2"
         onAuxClick={(event) => event.button === 1 && onClose()}
         onClick={onShow}
-        role="tab"
         type="button"
       >
         {standing && <Icon name={standing.icon} size={14} />}
@@ -155,10 +150,6 @@ function TabButton({ tab, shown, machines, onShow, onClose }: TabButtonProps) {
       />
     </div>
   );
-}
-
-function tabPanelId(tab: Tab): string {
-  return `panel-${tab.panes.map(({ agent }) => agent).join("-")}`;
 }
 
 function NoTerminal({ machines }: { machines: ReadonlyMap<string, MachineView> }) {

@@ -273,6 +273,24 @@ describe("a hostile machine", () => {
     expect(refused.some((length) => length > 16 && length <= 16_400)).toBe(false);
   });
 
+  test.each([1, 127, 129, 1_025, 1_152, 2_047, 16_383])(
+    "a record of %i bytes is not padded, and ends the session",
+    (length) => {
+      const { device, keys } = hostileNode();
+      const sealed = keys.node.send.seal(new Uint8Array(length));
+      device.hear(0, concat(Uint8Array.of(sealed.length >> 8, sealed.length & 0xff), sealed));
+      expect(device.session.end).toMatchObject({ kind: "protocol" });
+    },
+  );
+
+  test("bytes that hide in the padding end the session", () => {
+    const { device, sealer } = hostileNode();
+    const plaintext = new Uint8Array(128);
+    plaintext[127] = 1;
+    device.hear(0, sealer.seal(plaintext, false));
+    expect(device.session.end).toMatchObject({ kind: "protocol" });
+  });
+
   test("one bit changed anywhere ends the session without a word", () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(7), (at, bit) => {

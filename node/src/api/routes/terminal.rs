@@ -16,6 +16,7 @@ use crate::{
     api::{App, Refused, input::Id, listen::SUBPROTOCOL},
     duplex::{MessageReceiver, MessageSender, over_body, over_websocket},
     pty::{hub::Hub, terminal},
+    supervisor::Agents,
 };
 
 /// A conversation between a viewer and the agent's terminal, in the messages of section 9 of the
@@ -47,11 +48,12 @@ pub(super) async fn terminal(
     request: Request,
 ) -> Result<Response, Refused> {
     let hub = app.agents.hub(id)?;
+    let agents = app.agents;
     let may_drive = who.role >= Role::Operator;
     let closing = app.closing;
     if !request.headers().contains_key(UPGRADE) {
         let body = over_body(request.into_body(), move |sender, receiver| {
-            serve(hub, sender, receiver, may_drive, closing)
+            serve(agents, id, hub, sender, receiver, may_drive, closing)
         });
         let mut response = Response::new(body);
         let content_type = HeaderValue::from_static("application/octet-stream");
@@ -68,19 +70,25 @@ pub(super) async fn terminal(
         .protocols([SUBPROTOCOL])
         .on_upgrade(move |socket| {
             let (sender, receiver) = over_websocket(socket);
-            serve(hub, sender, receiver, may_drive, closing)
+            serve(agents, id, hub, sender, receiver, may_drive, closing)
         }))
 }
 
 async fn serve(
+    agents: Agents,
+    id: AgentId,
     hub: Hub,
     sender: impl MessageSender,
     receiver: impl MessageReceiver,
     may_drive: bool,
     closing: CancellationToken,
 ) {
+    let next = |last: Hub| {
+        let agents = agents.clone();
+        async move { agents.next_hub(id, &last).await }
+    };
     tokio::select! {
-        served = terminal::serve(&hub, sender, receiver, may_drive) => {
+        served = terminal::serve_lives(hub, next, sender, receiver, may_drive) => {
             if let Err(error) = served {
                 tracing::debug!(%error, "a viewer was sent away");
             }

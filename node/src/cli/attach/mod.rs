@@ -47,13 +47,16 @@ const ESCAPE: Duration = Duration::from_millis(30);
 const HELD: Duration = Duration::from_secs(10);
 /// What is read from the terminal at once, in bytes.
 const READ: usize = 16 * 1024;
+/// When a process has ended and it is not known yet what follows, a person is told after this time.
+const WAITS: Duration = Duration::from_secs(1);
 /// Pieces of input that wait to be taken; when there are more, no more is read.
 const INPUT: usize = 4;
 
 /// Attach this terminal to an agent
 ///
 /// Ctrl-] detaches; the agent goes on. If the connection breaks, it is made again and nothing is
-/// lost or typed twice. When the agent ends, so does this, with its exit code.
+/// lost or typed twice. When the agent ends, so does this, with its exit code; if it is started again,
+/// this stays.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -122,6 +125,7 @@ pub(super) async fn to(
         screen,
         keys: Keys::default(),
         typed_by_hand,
+        between: None,
         link: Link::Up { wire: Box::new(wire), since: Instant::now() },
         pulse: Pulse::default(),
         way: NetworkChanges::start().way_out(),
@@ -184,6 +188,8 @@ struct Attached<'a> {
     screen: Screen,
     keys: Keys,
     typed_by_hand: bool,
+    /// The process has ended, and another one may follow.
+    between: Option<Between>,
     link: Link,
     pulse: Pulse,
     way: Way,
@@ -194,6 +200,13 @@ struct Attached<'a> {
     target: Target,
     client: Client,
     context: &'a Context,
+}
+
+/// A process has ended, and another one may follow.
+#[derive(Debug, Clone, Copy)]
+struct Between {
+    status: Option<gantline_protocol::api::ExitStatus>,
+    is_said: bool,
 }
 
 type ComingBack = Pin<Box<dyn Future<Output = Result<(Box<Wire>, Backoff), Failure>> + Send>>;
@@ -218,6 +231,8 @@ enum Happened {
     /// The machine was asked whether it is there; whether it answered in time.
     Pulse(bool),
     Tick,
+    /// No process has followed yet.
+    StillBetween,
     Resized,
     Signal(u8),
 }
@@ -283,6 +298,15 @@ impl Attached<'_> {
                 }
                 Happened::Progress(Shown::Broken) => return Ok(Ending::NobodyReads),
                 Happened::Progress(Shown::Upto(upto)) => (self.viewer.shown(upto), true),
+                Happened::StillBetween => {
+                    if let Some(between) = &mut self.between {
+                        between.is_said = true;
+                        let ending = agent::ending(between.status);
+                        let text = format!("it ended: {ending}; waits to be started again");
+                        self.screen.notice(&text).await;
+                    }
+                    (Vec::new(), true)
+                }
                 Happened::Tick => (self.viewer.tick(Instant::now()), true),
                 Happened::Resized => match agent::terminal_size() {
                     Some(size) => (self.viewer.resize(size), true),
@@ -290,10 +314,11 @@ impl Attached<'_> {
                 },
                 Happened::Signal(number) => return Ok(Ending::Signal(number)),
             };
-            if let Some(ending) = self.obey(acts).await {
-                return Ok(ending);
-            }
+            self.obey(acts).await;
             if !goes_on {
+                if let Some(Between { status, .. }) = self.between {
+                    return Ok(Ending::Ended(status));
+                }
                 self.lose();
             }
         }
@@ -328,6 +353,7 @@ impl Attached<'_> {
             }
         };
         let escape = self.keys.is_unfinished();
+        let is_between = self.between.is_some_and(|between| !between.is_said);
         let (viewer, screen) = (&mut self.viewer, &self.screen);
         let link = async {
             match &mut self.link {
@@ -349,6 +375,7 @@ impl Attached<'_> {
             () = sleep(ESCAPE), if escape => Happened::EscapeAlone,
             _ = signals.resized.recv() => Happened::Resized,
             () = tick => Happened::Tick,
+            () = sleep(WAITS), if is_between => Happened::StillBetween,
             () = unanswered => Happened::Unanswered,
             _ = self.way.changed() => Happened::Moved,
             is_felt = self.pulse.felt() => Happened::Pulse(is_felt),
@@ -358,7 +385,7 @@ impl Attached<'_> {
     }
 
     /// Does what the viewer decided.
-    async fn obey(&mut self, acts: Vec<Act>) -> Option<Ending> {
+    async fn obey(&mut self, acts: Vec<Act>) {
         for act in acts {
             match act {
                 Act::Show { bytes, upto } => self.screen.show(bytes, upto).await,
@@ -366,11 +393,18 @@ impl Attached<'_> {
                 Act::Notice(text) => self.screen.notice(&text).await,
                 Act::Away => self.screen.away(&self.name).await,
                 Act::Back => self.screen.back().await,
-                Act::Ended(status) => return Some(Ending::Ended(status)),
+                Act::Ended(status) => self.between = Some(Between { status, is_said: false }),
+                Act::Anew => {
+                    let ended = self.between.take();
+                    let ended = ended.map_or("ended".to_owned(), |Between { status, .. }| {
+                        format!("ended: {}", agent::ending(status))
+                    });
+                    self.screen.notice(&format!("it {ended}; this is its next process")).await;
+                }
                 Act::Fault(why) => {
                     tracing::debug!(why, "the node broke the terminal's protocol");
                     self.lose();
-                    return None;
+                    return;
                 }
                 act @ (Act::Input { .. } | Act::Say(_)) => {
                     let stuck = match &self.link {
@@ -379,12 +413,11 @@ impl Attached<'_> {
                     };
                     if stuck {
                         self.lose();
-                        return None;
+                        return;
                     }
                 }
             }
         }
-        None
     }
 
     /// Asks the machine whether it is there, if there is a session to ask in.

@@ -87,8 +87,10 @@ pub(super) enum Act {
     Back,
     /// Tell a person something else.
     Notice(String),
-    /// The agent's process ended.
+    /// The agent's process ended. If another one follows, it is told.
     Ended(Option<ExitStatus>),
+    /// Another process of the agent began.
+    Anew,
     /// The node broke the protocol: drop the connection, and come back.
     Fault(&'static str),
 }
@@ -260,8 +262,10 @@ impl Viewer {
             self.position = None;
         }
         self.acknowledged = position.offset;
+        let mut acts = Vec::new();
         match self.epoch.replace(position.epoch) {
             Some(epoch) if epoch != position.epoch => {
+                acts.push(Act::Anew);
                 // It was meant for another process.
                 self.given_up += self.held;
                 self.typed.clear();
@@ -273,7 +277,6 @@ impl Viewer {
         if was != Link::Attached {
             self.give_up(|typed, hold| now >= typed.at + hold);
         }
-        let mut acts = Vec::new();
         if matches!(was, Link::Broken { said: true, .. }) {
             acts.push(Act::Back);
             acts.extend(self.ask_for_redrawing());

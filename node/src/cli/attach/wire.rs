@@ -86,6 +86,7 @@ impl Wire {
             Act::Say(message) => Words::Say(message),
             Act::Show { .. }
             | Act::Redraw { .. }
+            | Act::Anew
             | Act::Away
             | Act::Back
             | Act::Notice(_)

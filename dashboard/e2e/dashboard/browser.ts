@@ -1,0 +1,128 @@
+// Chromium, and pages in it of which everything that goes wrong is known.
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
+import { expect } from "vitest";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  ...(process.env["GANTLINE_DIST"] ? ["--disable-features=LocalNetworkAccessChecks"] : []),
+];
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Outside of the clone; CI keeps them. */
+const SCREENSHOTS =
+  process.env["GANTLINE_SCREENSHOTS"] ??
+  join(process.env["GANTLINE_CACHE"] ?? join(homedir(), ".cache/gantline"), "screenshots");
+
+export const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } };
+export const PHONE: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+
+export function launch(): Promise<Browser> {
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  // A profile of its own in a temporary directory, which goes with the browser.
+  return chromium.launch({ executablePath, args: FLAGS, headless: true });
+}
+
+/** One person's browser: its storage is shared by its pages and nothing else. */
+export class Person {
+  readonly context: BrowserContext;
+  readonly complaints: string[] = [];
+
+  private constructor(context: BrowserContext) {
+    this.context = context;
+  }
+
+  static async come(browser: Browser, options = DESKTOP): Promise<Person> {
+    const context = await browser.newContext({ colorScheme: "dark", ...options });
+    context.setDefaultTimeout(30_000);
+    if (process.env["GANTLINE_DIST"])
+      (await import("/tmp/scratch-ui/intercept.mjs" as string)).intercept(
+        context,
+        process.env["GANTLINE_DIST"],
+      );
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    return new Person(context);
+  }
+
+  async open(url: string): Promise<Page> {
+    const page = await this.context.newPage();
+    page.on("pageerror", (error) => this.complaints.push(error.message));
+    page.on("console", (message) => {
+      // A connection that is away is told by the browser as an error; it is not one of the page's.
+      if (
+        message.type() !== "error" ||
+        /ERR_|WebSocket connection|status of/.test(message.text())
+      ) {
+        return;
+      }
+      this.complaints.push(message.text());
+    });
+    await page.goto(url);
+    return page;
+  }
+
+  /** Fails at anything that a page complained of: exceptions, what the security policy refused. */
+  async leave(): Promise<void> {
+    await this.context.close();
+    expect(this.complaints).toEqual([]);
+  }
+}
+
+/** What stands on the terminal of an agent, without the blanks at the ends of lines. */
+export function screenOf(page: Page, agent: string): Promise<string> {
+  return page
+    .locator(`[data-terminal="${agent}"] .xterm-rows`)
+    .evaluate((rows) =>
+      [...rows.children].map((row) => row.textContent?.replace(/\s+$/, "") ?? "").join("\n"),
+    );
+}
+
+export async function shows(page: Page, agent: string, text: string | RegExp): Promise<void> {
+  await expect
+    .poll(() => screenOf(page, agent).catch(() => ""), { timeout: 30_000, interval: 100 })
+    .toMatch(text);
+}
+
+export async function type(page: Page, agent: string, text: string): Promise<void> {
+  await page.locator(`[data-terminal="${agent}"] textarea`).focus();
+  await page.keyboard.type(text);
+}
+
+/** Everything that axe finds wrong, in lines that can be read. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  // By the debugger's hand: the page's own policy lets no foreign script in.
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: typeof import("axe-core") };
+    const { violations } = await axe.run(document, {
+      rules: { "color-contrast-enhanced": { enabled: false } },
+    });
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
+    );
+  });
+}
+
+export async function photograph(page: Page, name: string): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}

@@ -1,0 +1,235 @@
+// The dashboard that a relay serves, in Chromium, against the real relay, node and terminals.
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Machine, until } from "../session/programs.ts";
+import { launch, Person, screenOf, shows, type } from "./browser.ts";
+
+/** The whole flood, on a machine that does nothing else; else a part of it, and patience. */
+const BARS = process.env["GANTLINE_TIER"] === "bars";
+const FLOOD = BARS ? 100_000_000 : 30_000_000;
+const LONGEST_MS = BARS ? 100 : 1_000;
+
+let machine: Machine;
+let browser: Browser;
+let me: Person;
+let page: Page;
+
+const home = () => `http://${machine.machineId}.localhost:${machine.port}`;
+const terminal = (agent: string) => `${home()}/terminal?tabs=${machine.machineId}.${agent}&at=0`;
+
+async function spawn(name: string, ...command: string[]): Promise<string> {
+  const said = await machine.gantline("spawn", "--json", "--name", name, "--", ...command);
+  return (JSON.parse(said) as { agentId: string }).agentId;
+}
+const shell = (name: string) => spawn(name, "env", "PS1=ready> ", "bash", "--norc", "--noprofile");
+
+async function pairByCode(page: Page): Promise<string> {
+  const { code } = JSON.parse(await machine.gantline("pair", "--json")) as { code: string };
+  await page.getByLabel("2. The code that it shows").fill(code);
+  await page.getByRole("button", { name: "Pair", exact: true }).click();
+  const words = await page
+    .getByRole("dialog", { name: "Paired" })
+    .locator("p.font-mono")
+    .innerText();
+  await page.getByRole("button", { name: "Done" }).click();
+  return words;
+}
+
+beforeAll(async () => {
+  machine = await Machine.start();
+  browser = await launch();
+  me = await Person.come(browser);
+  page = await me.open(home());
+});
+
+afterAll(async () => {
+  await me?.leave();
+  await browser?.close();
+  await machine?.stop();
+});
+
+describe("pairing", () => {
+  test("a code pairs this browser, and the fleet is there", async () => {
+    await page.getByRole("heading", { name: "Pair this browser" }).waitFor();
+    const words = await pairByCode(page);
+    expect(words.split(" ")).toHaveLength(6);
+    await page.getByRole("heading", { name: "Fleet" }).waitFor();
+  });
+});
+
+describe("a terminal", () => {
+  test("is started from the page, and what is typed arrives", async () => {
+    await page.getByRole("button", { name: "New agent" }).first().click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Command").fill("env 'PS1=ready> ' bash --norc --noprofile");
+    await dialog.getByLabel("Name").fill("first");
+    await dialog.getByRole("button", { name: "Start" }).click();
+    await page.waitForURL(/\/terminal\?tabs=/);
+    const agent = /ag-[a-z0-9]{5}/.exec(page.url())?.[0] ?? "";
+    await shows(page, agent, "ready>");
+    await type(page, agent, "echo $((6 * 7))\n");
+    await shows(page, agent, /^42$/m);
+    // It was started here, so it is as large as this window.
+    await type(page, agent, "stty size\n");
+    const [, rows, cols] = await waitFor(page, agent, /^(\d+) (\d+)$/m);
+    expect(Number(cols)).toBeGreaterThan(100);
+    await page.setViewportSize({ width: 900, height: 600 });
+    await type(page, agent, "clear; stty size\n");
+    await expect
+      .poll(async () => /^(\d+) (\d+)$/m.exec(await screenOf(page, agent))?.[1] ?? rows)
+      .not.toBe(rows);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  test("looks the same in two tabs, and a reload comes back to where it was", async () => {
+    const agent = await shell("twice");
+    await page.goto(terminal(agent));
+    const other = await me.open(terminal(agent));
+    await shows(page, agent, "ready>");
+    await shows(other, agent, "ready>");
+    await type(page, agent, "seq 30 33\n");
+    await type(other, agent, "");
+    await shows(other, agent, /^33\nready>/m);
+    expect(await screenOf(other, agent)).toBe(await screenOf(page, agent));
+    await other.close();
+
+    await page.reload();
+    await shows(page, agent, /^33\nready>/m);
+    await type(page, agent, "echo still here\n");
+    await shows(page, agent, /^still here$/m);
+  });
+
+  test("goes on when the relay is killed and back, and no key is typed twice", async () => {
+    const agent = await shell("relay-away");
+    await page.goto(terminal(agent));
+    await shows(page, agent, "ready>");
+    await machine.killRelay();
+    await page.getByRole("status", { name: "Reconnecting" }).waitFor();
+    await machine.startRelay();
+    await until("the node's link", async () => {
+      const status = JSON.parse(await machine.gantline("status", "--json"));
+      return status.links.every(({ state }: { state: string }) => state === "up");
+    });
+    await page.getByRole("status", { name: "Reconnecting" }).waitFor({ state: "detached" });
+    await type(page, agent, "echo on''ce\n");
+    await shows(page, agent, /^once$/m);
+    expect((await screenOf(page, agent)).match(/^once$/gm)).toHaveLength(1);
+  });
+
+  test("goes on when the node is killed and back: the agent has not noticed", async () => {
+    const agent = await shell("node-away");
+    await page.goto(terminal(agent));
+    await shows(page, agent, "ready>");
+    await type(page, agent, "echo pid=$$\n");
+    const [, before] = await waitFor(page, agent, /pid=(\d+)/);
+    await machine.killNode();
+    await machine.startNode();
+    await type(page, agent, "");
+    await expect
+      .poll(
+        async () => {
+          await page.keyboard.type(" echo again=$$\n");
+          return screenOf(page, agent);
+        },
+        { timeout: 40_000, interval: 2_000 },
+      )
+      .toContain(`again=${before}`);
+  });
+
+  test("says how its process ended", async () => {
+    const agent = await spawn("ends", "sh", "-c", "echo the last line; exit 7");
+    await page.goto(terminal(agent));
+    await shows(page, agent, "the last line");
+    await page.getByText("Exited with code 7").waitFor();
+  });
+});
+
+describe("what strangers write", () => {
+  const evil = "<img src=x onerror=alert(1)>\u202egpj.exe";
+
+  test("is text: names, commands and titles do nothing in the page", async () => {
+    const title = "<script>alert(2)</script>";
+    const agent = await spawn(
+      "<b>bold</b>",
+      "sh",
+      "-c",
+      `printf '\\033]0;${title}\\007'; cat`,
+      evil,
+    );
+    await page.goto(`${home()}/fleet`);
+    await page.getByText("<b>bold</b>").first().waitFor();
+    await page.goto(terminal(agent));
+    await page.getByText(title).waitFor();
+    expect(await page.locator("main img, main b, main script").count()).toBe(0);
+    const text = await page.locator("body").innerText();
+    expect(text).not.toContain("\u202e");
+  });
+
+  test("may ask the terminal what it is: only the node answers, and once", async () => {
+    const ask = "printf '\\033[c\\033[6n\\033[>c\\033]10;?\\007'; cat -v";
+    const agent = await spawn("asks", "sh", "-c", `stty raw -echo; ${ask}`);
+    await page.goto(terminal(agent));
+    const other = await me.open(terminal(agent));
+    await shows(page, agent, /62;22c/);
+    await shows(other, agent, /62;22c/);
+    expect((await screenOf(page, agent)).match(/62;22c/g)).toHaveLength(1);
+    await other.close();
+  });
+});
+
+describe("a flood of output", () => {
+  test(`never keep the page from answering for more than ${LONGEST_MS} ms`, async () => {
+    const agent = await shell("flood");
+    await page.goto(terminal(agent));
+    await shows(page, agent, "ready>");
+    // What was loaded before is not what is measured.
+    await page.evaluate(() => {
+      const seen = window as unknown as { longest: number };
+      seen.longest = 0;
+      new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries())
+          seen.longest = Math.max(seen.longest, duration);
+      }).observe({ entryTypes: ["longtask"] });
+    });
+    const flood = `yes 0123456789abcdef0123456789abcdef | head -c ${FLOOD}`;
+    await type(page, agent, `${flood}; echo; echo do''ne\n`);
+    await expect
+      .poll(() => screenOf(page, agent), { timeout: 100_000, interval: 500 })
+      .toMatch(/^done$/m);
+    const longest = await page.evaluate(() => (window as unknown as { longest: number }).longest);
+    console.log(`${FLOOD} bytes: the longest task on the page's thread took ${longest} ms`);
+    expect(longest).toBeLessThanOrEqual(LONGEST_MS);
+  });
+});
+
+describe("a device that its owner removes", () => {
+  test("is thrown out at once, and told so", async () => {
+    const agent = await shell("thrown-out");
+    const guest = await Person.come(browser);
+    const theirs = await guest.open(home());
+    await pairByCode(theirs);
+    await theirs.goto(terminal(agent));
+    await shows(theirs, agent, "ready>");
+    const devices = JSON.parse(await machine.gantline("device", "list", "--json")) as {
+      deviceId: string;
+      createdAt: number;
+    }[];
+    const last = devices.sort((a, b) => b.createdAt - a.createdAt)[0];
+    await machine.gantline("device", "revoke", last?.deviceId ?? "");
+    await theirs.getByText("Removed by the machine").first().waitFor();
+    await theirs.goto(`${home()}/fleet`);
+    await theirs.getByRole("button", { name: "Pair again" }).waitFor();
+    await guest.leave();
+  });
+});
+
+async function waitFor(page: Page, agent: string, pattern: RegExp): Promise<RegExpExecArray> {
+  await shows(page, agent, pattern);
+  const found = pattern.exec(await screenOf(page, agent));
+  if (found === null) throw new Error(`${pattern} was there and is gone`);
+  return found;
+}
+
+beforeEach(() => {
+  expect(me.complaints).toEqual([]);
+});

@@ -1,0 +1,400 @@
+//! A page on one's own machine reaches other machines through the node there: as their device, over
+//! one session each, and none of them can hold up another.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use gantline_client::connection::Request;
+use gantline_protocol::{
+    AgentId, MachineId, Role, ViewerId,
+    api::{Device, Reach},
+    terminal::{Attach, NodeMessage, Position, TerminalSize, ViewerMessage, ViewerMode},
+};
+use gantline_tests::{Page, PageTerminal, TestDevice, TestNode, TestRelay, soon};
+use hyper::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+/// Far less than the patience for a dead path, far more than an answer takes.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// Pairs the page's user with a machine, as a person does: by the code that it shows.
+async fn add(page: &Page, node: &TestNode, name: &str) -> MachineId {
+    let machine = node.machine().await.machine_id;
+    let code = node.code(Role::Owner).await.code.to_string();
+    let address = format!("{machine}.{}", node.relay());
+    let body = json!({ "code": code, "address": address, "name": name });
+    let added = page.post("/v1/machines", body).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let json = added.json();
+    assert_eq!(added.location, Some(format!("/v1/machines/{machine}")));
+    assert_eq!(json["machine"]["name"], name);
+    assert_eq!(json["safetyNumber"].as_str().unwrap().split(' ').count(), 6);
+    machine
+}
+
+fn at(machine: MachineId, path: &str) -> String {
+    format!("/v1/machines/{machine}/{path}")
+}
+
+async fn spawn(page: &Page, machine: MachineId, argv: &[&str]) -> AgentId {
+    let spawned = page.post(&at(machine, "agents"), json!({ "argv": argv })).await;
+    assert_eq!(spawned.status, 201, "{spawned:?}");
+    let id = spawned.json()["agentId"].as_str().unwrap().to_owned();
+    assert_eq!(spawned.location, Some(at(machine, &format!("agents/{id}"))));
+    id.parse().unwrap()
+}
+
+/// How long a machine takes to answer: the median of some requests.
+async fn pace(page: &Page, machine: MachineId) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..15 {
+        let before = Instant::now();
+        assert_eq!(page.get(&at(machine, "machine")).await.status, 200);
+        times.push(before.elapsed());
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_on_ones_own_machine_works_with_the_others() {
+    let relay = TestRelay::start();
+    let (ada, lin) = tokio::join!(async { TestNode::join(&relay.join_link()).await }, async {
+        TestNode::join(&relay.join_link()).await
+    });
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let (ada, lin) = (add(&page, &ada, "ada").await, (add(&page, &lin, "lin").await, lin));
+    let own = home.machine().await.machine_id;
+
+    let machines = page.machines().await;
+    let ids: Vec<_> = machines.iter().map(|machine| machine.machine_id).collect();
+    assert_eq!(ids, [own, ada, lin.0]);
+    assert!(machines[0].is_local && matches!(machines[0].reach, Reach::Connected { .. }));
+    // The same path for every machine, this one too.
+    for machine in ids {
+        let answer = page.get(&at(machine, "machine")).await;
+        assert_eq!(answer.json()["machineId"], machine.to_string());
+    }
+
+    // What streams comes as it is written, not at its end.
+    let agent = spawn(&page, ada, &["sh", "-c", "echo one; read x; echo two"]).await;
+    let output = format!("agents/{agent}/output?follow=true");
+    let mut output = page.begin(Method::GET, &at(ada, &output), None).await;
+    let mut seen = String::new();
+    let mut is_woken = false;
+    while let Some(frame) = soon("output", http_body_util::BodyExt::frame(output.body_mut())).await
+    {
+        seen.push_str(&String::from_utf8_lossy(&frame.unwrap().into_data().unwrap()));
+        if seen.contains("one") && !is_woken {
+            is_woken = true;
+            let mut terminal =
+                page.terminal(&at(ada, &format!("agents/{agent}/terminal"))).await.unwrap();
+            attach(&mut terminal, None).await;
+            terminal.say(&ViewerMessage::Input { seq: 1, bytes: b"go\r" }).await;
+            while terminal.hear(|_| ()).await.is_ok() {}
+        }
+    }
+    assert!(seen.contains("two"), "{seen}");
+    let exec = page.post(&at(lin.0, "exec"), json!({ "argv": ["echo", "hi"] })).await;
+    assert!(String::from_utf8_lossy(&exec.body).contains("hi\\n"), "{exec:?}");
+
+    // What a machine refuses is its own answer.
+    let missing = page.get(&at(ada, "agents/ag-zzzzz")).await;
+    assert_eq!((missing.status, &missing.json()["code"]), (404, &"not-found".into()));
+    let no_terminal = page.terminal(&at(ada, "agents/ag-zzzzz/terminal")).await.unwrap_err();
+    assert!(no_terminal.to_string().contains("404"), "{no_terminal}");
+
+    let renamed =
+        page.ask(Method::PATCH, &format!("/v1/machines/{ada}"), Some(json!({ "name": "lin" })));
+    assert_eq!(renamed.await.status, 409, "another machine has the name");
+    let renamed =
+        page.ask(Method::PATCH, &format!("/v1/machines/{ada}"), Some(json!({ "name": "eve" })));
+    assert_eq!(renamed.await.json()["name"], "eve");
+    // The command line has the same list, and each hears of what the other does.
+    let listed = home.run(&["machines", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[1]["name"]), (&"eve".into(), &"lin".into()));
+    let ran = home.run(&["exec", "--on", "eve", "--", "echo", "by the command line"]);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "by the command line\n");
+
+    let forgotten = page.ask(Method::DELETE, &format!("/v1/machines/{ada}"), None).await;
+    assert_eq!(forgotten.status, 204);
+    assert_eq!(page.get(&at(ada, "machine")).await.status, 404);
+    for status in [
+        page.ask(Method::DELETE, &format!("/v1/machines/{own}"), None).await.status,
+        page.ask(Method::PATCH, &format!("/v1/machines/{own}"), Some(json!({ "name": "x" })))
+            .await
+            .status,
+    ] {
+        assert_eq!(status, 409, "this machine itself");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() {
+    let relay = TestRelay::start();
+    let (mut ada, lin) = tokio::join!(async { TestNode::join(&relay.join_link()).await }, async {
+        TestNode::join(&relay.join_link()).await
+    });
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let (to_ada, to_lin) = (add(&page, &ada, "ada").await, add(&page, &lin, "lin").await);
+    let mut events = page.events().await;
+    // Nobody asked for them: that somebody listens is enough.
+    for machine in [to_ada, to_lin] {
+        let told = events.until(machine, "connected").await;
+        assert_eq!((&told["path"], &told["relay"]), (&"relay".into(), &"localhost".into()));
+    }
+    let before = pace(&page, to_lin).await;
+
+    ada.kill();
+    let told = events.until(to_ada, "offline").await;
+    assert!(told["why"].as_str().unwrap().contains("offline"), "{told}");
+    assert!(told["nextTryAt"].is_u64() && told["lastSeen"].is_u64(), "{told}");
+    let asked = Instant::now();
+    let refused = page.get(&at(to_ada, "agents")).await;
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    let problem = refused.json();
+    assert_eq!((refused.status, &problem["code"]), (502, &"unreachable".into()), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("ada") && detail.contains("gantline up"), "{detail}");
+    let terminal = page.terminal(&at(to_ada, "agents/ag-zzzzz/terminal")).await.unwrap_err();
+    assert!(terminal.to_string().contains("502"), "{terminal}");
+    // Also while many ask the dead one.
+    let asking: Vec<_> = (0..40)
+        .map(|_| {
+            let page = page.clone();
+            tokio::spawn(async move { page.get(&at(to_ada, "agents")).await.status })
+        })
+        .collect();
+    let with_a_dead_one = pace(&page, to_lin).await;
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), 502);
+    }
+    let bound = before * 5 + Duration::from_millis(100);
+    assert!(
+        with_a_dead_one < bound,
+        "{before:?} before, {with_a_dead_one:?} beside a dead machine"
+    );
+
+    ada.start_again();
+    events.until(to_ada, "connected").await;
+    assert_eq!(page.get(&at(to_ada, "agents")).await.status, 200);
+
+    // One that stands still is the worse case: nobody says that it is gone.
+    let pid = Pid::from_raw(i32::try_from(ada.program().pid()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let hanging = tokio::spawn({
+        let page = page.clone();
+        async move { page.get(&at(to_ada, "agents")).await.status }
+    });
+    let with_a_hanging_one = pace(&page, to_lin).await;
+    assert!(with_a_hanging_one < bound, "{before:?} before, {with_a_hanging_one:?} beside one");
+    let told = soon("word of the silence", events.until(to_ada, "offline")).await;
+    assert!(told["why"].is_string(), "{told}");
+    assert_eq!(hanging.await.unwrap(), 502);
+    kill_process(pid, Signal::CONT).unwrap();
+    events.until(to_ada, "connected").await;
+    println!(
+        "lin answers within {before:?}, {with_a_dead_one:?} beside a dead machine, {with_a_hanging_one:?} beside one that stands still"
+    );
+}
+
+async fn attach(terminal: &mut PageTerminal, position: Option<Position>) -> Position {
+    let attach = ViewerMessage::Attach(Attach {
+        viewer: ViewerId::from_bytes([7; 16]),
+        mode: ViewerMode::Drive,
+        size: TerminalSize::new(80, 24).unwrap(),
+        position,
+    });
+    terminal.say(&attach).await;
+    loop {
+        let attached = terminal.hear(|message| match message {
+            NodeMessage::Attached { position, .. } => Some(position),
+            NodeMessage::Output { .. }
+            | NodeMessage::Exited(_)
+            | NodeMessage::Snapshot(_)
+            | NodeMessage::Skipped { .. }
+            | NodeMessage::Size { .. }
+            | NodeMessage::InputAck { .. }
+            | NodeMessage::Ignored(_) => None,
+        });
+        if let Some(position) = attached.await.unwrap() {
+            return position;
+        }
+    }
+}
+
+/// What a page has seen of an agent, over all of its attachments.
+struct Seen {
+    from: Position,
+    bytes: Vec<u8>,
+    applied: u64,
+}
+
+impl Seen {
+    fn position(&self) -> Position {
+        let mut position = self.from;
+        position.offset.0 += self.bytes.len() as u64;
+        position
+    }
+
+    /// Watches until `text` was seen; the code with which the conversation was closed before.
+    async fn until(&mut self, terminal: &mut PageTerminal, text: &str) -> Result<(), u16> {
+        while !String::from_utf8_lossy(&self.bytes).contains(text) {
+            let expected = self.position().offset;
+            terminal
+                .hear(|message| match message {
+                    NodeMessage::Output { offset, bytes } => {
+                        assert_eq!(offset, expected, "output was lost or doubled");
+                        self.bytes.extend_from_slice(bytes);
+                    }
+                    NodeMessage::InputAck { seq } => self.applied = seq,
+                    NodeMessage::Attached { .. }
+                    | NodeMessage::Exited(_)
+                    | NodeMessage::Snapshot(_)
+                    | NodeMessage::Skipped { .. }
+                    | NodeMessage::Size { .. }
+                    | NodeMessage::Ignored(_) => {}
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
+    let relay = TestRelay::start();
+    let mut ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let agent = spawn(&page, machine, &["sh", "-i"]).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    let mut events = page.events().await;
+    events.until(machine, "connected").await;
+
+    let mut terminal = page.terminal(&path).await.unwrap();
+    let from = attach(&mut terminal, None).await;
+    let mut seen = Seen { from, bytes: Vec::new(), applied: 0 };
+    terminal
+        .say(&ViewerMessage::Input { seq: 1, bytes: b"stty -echo; echo $((6 * 7)) first\r" })
+        .await;
+    seen.until(&mut terminal, "42 first").await.unwrap();
+
+    // The node with its session dies; its agent does not.
+    ada.kill();
+    assert_eq!(seen.until(&mut terminal, "never").await, Err(1012));
+    events.until(machine, "offline").await;
+    ada.start_again();
+    events.until(machine, "connected").await;
+    let mut terminal = page.terminal(&path).await.unwrap();
+    let position = seen.position();
+    assert_eq!(attach(&mut terminal, Some(position)).await.epoch, position.epoch);
+    terminal.say(&ViewerMessage::Input { seq: 2, bytes: b"echo $((6 * 8)) second\r" }).await;
+    seen.until(&mut terminal, "48 second").await.unwrap();
+
+    // The page's own node dies: the token is another one, and everything else is as it was.
+    drop(terminal);
+    let mut home = home;
+    home.kill();
+    home.start_again();
+    let page = home.page().await;
+    let mut terminal = page.terminal(&path).await.unwrap();
+    attach(&mut terminal, Some(seen.position())).await;
+    terminal.say(&ViewerMessage::Input { seq: 3, bytes: b"echo $((6 * 9)) third; exit\r" }).await;
+    seen.until(&mut terminal, "54 third").await.unwrap();
+    // The orderly end of the agent is one of the conversation.
+    assert_eq!(seen.until(&mut terminal, "never").await, Err(1000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_may_do_all_here_reaches_no_other_machine_from_here() {
+    let relay = TestRelay::start();
+    let (home, ada) = tokio::join!(async { TestNode::join(&relay.join_link()).await }, async {
+        TestNode::join(&relay.join_link()).await
+    });
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let own = home.machine().await.machine_id;
+    let phone = TestDevice::new("phone");
+    let session = phone.connect(&phone.pair(&home, Role::Owner).await).await;
+    for path in [
+        "/v1/machines".to_owned(),
+        "/v1/machines/events".to_owned(),
+        format!("/v1/machines/{machine}"),
+        at(machine, "machine"),
+        at(machine, "agents"),
+        at(own, "machine"),
+    ] {
+        let error = session.request(Request::get(&*path)).await.unwrap_err().to_string();
+        assert!(error.contains("own user"), "{path}: {error}");
+    }
+    let error = session.request(Request::delete(format!("/v1/machines/{machine}"))).await;
+    assert!(error.unwrap_err().to_string().contains("own user"));
+    // Nor does it hear which machines there are.
+    let mut heard = session.request(Request::get("/v1/events")).await.unwrap();
+    page.get(&at(machine, "machine")).await;
+    let devices: Vec<Device> = home.read("/v1/devices").await;
+    home.code(Role::Observer).await;
+    let other = TestDevice::new("tablet").pair(&home, Role::Observer).await;
+    assert_eq!((devices.len(), other.machine_id), (1, own));
+    let mut text = String::new();
+    while !text.contains("tablet") {
+        let bytes = soon("an event", heard.chunk()).await.unwrap().unwrap();
+        text.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    assert!(!text.contains(&machine.to_string()), "{text}");
+    // And one machine's gateway is no way to a third's.
+    let through = page.get(&at(machine, &format!("machines/{own}/machine"))).await;
+    assert_eq!((through.status, &through.json()["code"]), (403, &"role-forbids".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_removed_this_user_says_so_and_takes_them_in_again() {
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let mut events = page.events().await;
+    events.until(machine, "connected").await;
+    let devices: Vec<Device> = ada.read("/v1/devices").await;
+    let path = format!("/v1/devices/{}", devices[0].device_id);
+    ada.api().await.request(Request::delete(path)).await.unwrap();
+    events.until(machine, "revoked").await;
+    let refused = page.get(&at(machine, "machine")).await;
+    assert_eq!(refused.status, 502);
+    assert!(refused.json()["detail"].as_str().unwrap().contains("gantline pair"), "{refused:?}");
+
+    // A code is not burnt by a slip of the finger, and a wrong one pairs nobody.
+    let code = ada.code(Role::Operator).await.code.to_string();
+    let wrong = format!("{}{}", if code.starts_with('0') { '1' } else { '0' }, &code[1..]);
+    let ask = |code: &str| {
+        let address = format!("{machine}.{}", ada.relay());
+        page.post("/v1/machines", json!({ "code": code, "address": address })).boxed()
+    };
+    for _ in 0..2 {
+        let refused = ask(&wrong).await;
+        assert_eq!(refused.status, 409, "{refused:?}");
+    }
+    let refused = ask(&wrong).await.json();
+    assert!(refused["detail"].as_str().unwrap().contains("two tries"), "{refused}");
+    let added = ask(&code).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let told = events.until(machine, "connected").await;
+    assert_eq!((&told["role"], &told["name"]), (&"operator".into(), &"ada".into()));
+    assert_eq!(page.get(&at(machine, "machine")).await.json()["role"], "operator");
+    assert_eq!(page.get(&at(machine, "devices")).await.status, 403, "the role counts there");
+}
