@@ -22,6 +22,10 @@ BEYOND_THE_DOCUMENT = (
     "names an agent twice",
     "line breaks",
     "it can't run in",
+    "dependsOn: ",
+    "stepMs` is too small",
+    "of a page of this list",
+    "number too large",
     "`to` is before `from`",
     # 7.0 is an integer to JSON Schema, and none to most programs.
     "floating point",

@@ -1716,10 +1716,7 @@ export interface components {
             cols: number;
             rows: number;
         };
-        /**
-         * Format: int64
-         * @description Milliseconds since 1970-01-01T00:00:00Z.
-         */
+        /** @description Milliseconds since 1970-01-01T00:00:00Z. */
         Timestamp: number;
         /** @description One look at everything: an event of `GET /v1/vitals`, every 2 s while somebody listens. */
         Vitals: {

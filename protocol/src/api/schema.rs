@@ -49,7 +49,7 @@ schema! {
     Name => text("A name for people, without control or invisible characters.", Name::MAX),
     Cwd => text("A directory; a relative one begins at the user's home directory.", Cwd::MAX).pattern(Some(WITHOUT_NUL)),
     InvitationLink => text("A link that pairs whoever has it, shown this once.", 4096),
-    Timestamp => number("Milliseconds since 1970-01-01T00:00:00Z.", KnownFormat::Int64),
+    Timestamp => described("Milliseconds since 1970-01-01T00:00:00Z.").schema_type(Type::Integer).minimum(Some(0)),
     Offset => number("Bytes of output since the epoch began.", KnownFormat::Int64),
     EventId => number("The place of an event among all of this machine.", KnownFormat::Int64).maximum(Some(EventId::MAX)),
     InvitationId => number("Names an invitation on its machine.", KnownFormat::Int64),

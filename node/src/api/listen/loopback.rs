@@ -54,6 +54,7 @@ const SESSION: &str = "/v1/session";
 /// Where a page asks what it is served by.
 const PLACE: &str = "/v1/place";
 /// Where a page trades its one-time token for the token of the API.
+const METRICS: &str = "/metrics";
 const PAGE_TOKEN: &str = "/v1/page-token";
 /// The greatest body of that, in bytes.
 const MAX_TRADE: usize = 1024;
@@ -199,6 +200,8 @@ impl LoopbackEntrance {
             SESSION => return self.take_pipe(request),
             PLACE => return place(request.method()),
             PAGE_TOKEN => return self.trade(request, peer).await,
+            // The one route that is not below /v1.
+            METRICS => {}
             path if path != "/v1" && !path.starts_with("/v1/") => return Ok(self.page(&request)),
             _ => {}
         }
