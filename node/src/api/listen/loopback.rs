@@ -53,8 +53,9 @@ const PORTS: u16 = 32;
 const SESSION: &str = "/v1/session";
 /// Where a page asks what it is served by.
 const PLACE: &str = "/v1/place";
-/// Where a page trades its one-time token for the token of the API.
+/// What monitoring reads: the one route that is not below `/v1`.
 const METRICS: &str = "/metrics";
+/// Where a page trades its one-time token for the token of the API.
 const PAGE_TOKEN: &str = "/v1/page-token";
 /// The greatest body of that, in bytes.
 const MAX_TRADE: usize = 1024;
@@ -200,7 +201,6 @@ impl LoopbackEntrance {
             SESSION => return self.take_pipe(request),
             PLACE => return place(request.method()),
             PAGE_TOKEN => return self.trade(request, peer).await,
-            // The one route that is not below /v1.
             METRICS => {}
             path if path != "/v1" && !path.starts_with("/v1/") => return Ok(self.page(&request)),
             _ => {}
