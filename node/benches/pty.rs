@@ -1,7 +1,14 @@
 //! What a terminal costs through [`serve`]: floods to 1 and 8 viewers and paced echo, each beside a
-//! bare PTY in the same run. Rounds by `GANTLINE_BENCH_ROUNDS` (3), megabytes by
-//! `GANTLINE_BENCH_MB` (32).
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+//! bare PTY in the same run, and the processor time that each of the processes took. Rounds by
+//! `GANTLINE_BENCH_ROUNDS` (3), megabytes by `GANTLINE_BENCH_MB` (32), parts by `GANTLINE_BENCH_ONLY`
+//! (words of: cooked -opost echo bare 1 8).
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing
+)]
 
 use std::{
     io::{Read as _, Write as _},
@@ -26,43 +33,76 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::sync::mpsc;
 
 const KEYS: usize = 400;
-const PACE: Duration = Duration::from_millis(4);
+/// Between a key and the one before: longer than a node collects output for at most.
+const PACE: Duration = Duration::from_millis(5);
 
 fn main() {
     let number = |name, default| {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
+    let only = std::env::var("GANTLINE_BENCH_ONLY").unwrap_or_default();
+    let wanted = |word: &str, of: &[&str]| {
+        let mut words = only.split_whitespace().filter(|word| of.contains(word)).peekable();
+        words.peek().is_none() || words.any(|other| other == word)
+    };
     let rounds: usize = number("GANTLINE_BENCH_ROUNDS", 3);
+    let lines = number("GANTLINE_BENCH_MB", 32) * 1_000_000 / 80;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lines");
     let line = [&[b'x'; 79][..], b"\n"].concat();
-    std::fs::write(&file, line.repeat(number("GANTLINE_BENCH_MB", 32) * 1_000_000 / 80)).unwrap();
+    std::fs::write(&file, line.repeat(lines)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _context = runtime.enter();
     let (log_dir, run_dir) = (dir.path().join("log"), dir.path().to_owned());
     let program = env!("CARGO_BIN_EXE_gantline").into();
     let agents = Agents::new(Shims { program, log_dir, run_dir }, Events::new());
-    for (name, mode) in [("cooked", "-echo"), ("-opost", "-echo -opost")] {
-        let script = format!("stty {mode}; echo; read x; exec cat {}", file.display());
-        let mut figures = [Vec::new(), Vec::new(), Vec::new()];
+    for (name, mode, length) in [("cooked", "-echo", 81), ("-opost", "-echo -opost", 80)] {
+        if !wanted(name, &["cooked", "-opost", "echo"]) {
+            continue;
+        }
+        // It stays until it is killed, so that its processor time can be read.
+        let script = format!("stty {mode}; echo; read x; exec cat {} -", file.display());
+        let bytes = (lines * length) as u64;
+        let mut figures: [Vec<Flood>; 3] = Default::default();
         for _ in 0..rounds {
             for which in [0, 1, 2, 2, 1, 0] {
-                let (bytes, took) = match which {
-                    0 => bare_flood(&script),
-                    1 => runtime.block_on(flood(&agents, &script, 1)),
-                    _ => runtime.block_on(flood(&agents, &script, 8)),
-                };
-                let rate = bytes as f64 / 1e6 / took.as_secs_f64();
-                figures.get_mut(which).unwrap().push(rate);
+                if !wanted(["bare", "1", "8"][which], &["bare", "1", "8"]) {
+                    continue;
+                }
+                figures[which].push(match which {
+                    0 => bare_flood(&script, bytes),
+                    1 => runtime.block_on(flood(&agents, &script, bytes, 1)),
+                    _ => runtime.block_on(flood(&agents, &script, bytes, 8)),
+                });
             }
         }
-        let [bare, one, eight] = figures.map(median);
+        let rate = |which: usize| {
+            let floods = figures[which].iter();
+            median(floods.map(|flood| bytes as f64 / 1e6 / flood.took.as_secs_f64()).collect())
+        };
+        let (bare, one, eight) = (rate(0), rate(1), rate(2));
         println!(
             "flood {name}: bare {bare:.1} MB/s; 1 viewer {one:.1} ({:.2} of bare); \
-             8 viewers {eight:.1} in total ({:.2} of bare each)",
+             8 viewers {:.1} in total ({:.2} of bare each)",
             one / bare,
-            eight / 8.0 / bare
+            8.0 * eight,
+            eight / bare
         );
+        for (who, floods) in ["bare", "1 viewer", "8 viewers"].iter().zip(&figures) {
+            let of = |which: fn(&Cpu) -> Duration| {
+                let each = floods.iter().map(|flood| which(&flood.cpu).as_secs_f64());
+                median(each.collect()) * 1e11 / bytes as f64
+            };
+            println!(
+                "  {who}: processor time for 100 MB, ms: process {:.0}, shim {:.0}, this {:.0}",
+                of(|cpu| cpu.process),
+                of(|cpu| cpu.shim),
+                of(|cpu| cpu.this)
+            );
+        }
+    }
+    if !wanted("echo", &["cooked", "-opost", "echo"]) {
+        return;
     }
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -80,7 +120,56 @@ fn main() {
     }
 }
 
+/// One flood.
+struct Flood {
+    took: Duration,
+    cpu: Cpu,
+}
+
+/// Processor time that was taken: by the process that floods, by its shim, and by this process.
+#[derive(Clone, Copy)]
+struct Cpu {
+    process: Duration,
+    shim: Duration,
+    this: Duration,
+}
+
+impl Cpu {
+    fn of(process: u32, shim: Option<u32>) -> Self {
+        let shim = shim.map_or(Duration::ZERO, used_by);
+        Self { process: used_by(process), shim, this: used_by(std::process::id()) }
+    }
+
+    fn since(self, before: Self) -> Self {
+        let Self { process, shim, this } = before;
+        Self {
+            process: self.process.saturating_sub(process),
+            shim: self.shim.saturating_sub(shim),
+            // Of threads that have ended nothing is known any more.
+            this: self.this.saturating_sub(this),
+        }
+    }
+}
+
+fn used_by(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let of = |thread: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    };
+    threads.filter_map(of).sum()
+}
+
+fn parent_of(process: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 fn median(mut figures: Vec<f64>) -> f64 {
+    if figures.is_empty() {
+        return f64::NAN;
+    }
     figures.sort_by(f64::total_cmp);
     *figures.get(figures.len() / 2).unwrap()
 }
@@ -113,20 +202,23 @@ impl Bare {
     }
 }
 
-fn bare_flood(script: &str) -> (u64, Duration) {
+fn bare_flood(script: &str, bytes: u64) -> Flood {
     let mut bare = Bare::start(script);
+    let process = bare.child.process_id().unwrap();
+    let before = Cpu::of(process, None);
     let began = Instant::now();
     bare.writer.write_all(b"\n").unwrap();
     let mut buffer = vec![0; 65_536];
-    let mut bytes = 0;
-    while let Ok(read) = bare.reader.read(&mut buffer)
-        && read > 0
-    {
-        bytes += read as u64;
+    let mut got = 0;
+    while got < bytes {
+        let read = bare.reader.read(&mut buffer).unwrap();
+        got += read as u64;
     }
     let took = began.elapsed();
+    let cpu = Cpu::of(process, None).since(before);
+    bare.child.kill().unwrap();
     bare.child.wait().unwrap();
-    (bytes, took)
+    Flood { took, cpu }
 }
 
 const CAT: &str = "stty raw -echo; echo; exec cat";
@@ -233,27 +325,30 @@ async fn start(agents: &Agents, script: &str) -> Hub {
     agents.hub(agent.agent_id).unwrap()
 }
 
-/// The bytes that all viewers got together, and how long that took.
-async fn flood(agents: &Agents, script: &str, viewers: u8) -> (u64, Duration) {
+async fn flood(agents: &Agents, script: &str, bytes: u64, viewers: u8) -> Flood {
     let hub = start(agents, script).await;
     let mut watching = Vec::new();
     for number in 0..viewers {
         watching.push(Viewer::attach(&hub, number).await);
     }
+    let from = hub.host().log().end().0;
+    let process = hub.host().pid().unwrap();
+    let shim = parent_of(process);
+    let before = Cpu::of(process, Some(shim));
     let began = Instant::now();
     watching.first_mut().unwrap().types(b"\r");
-    let ends = watching.into_iter().map(async |mut viewer| {
-        let mut bytes = 0;
-        while let Some(seen) = viewer.seen.recv().await {
-            bytes = seen;
+    for viewer in &mut watching {
+        let mut seen = 0;
+        while seen < from + bytes {
+            seen = viewer.seen.recv().await.expect("it goes on");
         }
-        bytes
-    });
-    let ends = futures_util::future::join_all(ends).await;
+    }
     let took = began.elapsed();
-    let end = hub.host().log().end().0;
-    assert!(ends.iter().all(|bytes| *bytes == end), "a viewer missed something");
-    (ends.iter().sum(), took)
+    let cpu = Cpu::of(process, Some(shim)).since(before);
+    assert_eq!(hub.host().log().end().0, from + bytes);
+    hub.host().signal(Signal::Kill);
+    hub.host().wait().await;
+    Flood { took, cpu }
 }
 
 async fn echo(agents: &Agents) -> Vec<Duration> {

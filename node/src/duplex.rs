@@ -46,6 +46,16 @@ pub trait MessageSender: Send {
     /// Sends a message, which `framed` holds with its length in front.
     fn send(&mut self, framed: Bytes) -> impl Future<Output = Result<(), DuplexError>> + Send;
 
+    /// Sends a message that may wait for the one after it, or for [`MessageSender::flush`].
+    fn send_soon(&mut self, framed: Bytes) -> impl Future<Output = Result<(), DuplexError>> + Send {
+        self.send(framed)
+    }
+
+    /// Nothing waits any more.
+    fn flush(&mut self) -> impl Future<Output = Result<(), DuplexError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Sends a message in two parts: `head` holds its length and its beginning, `rest` is the rest,
     /// which is not copied where the carrier allows.
     fn send_parts(
@@ -72,6 +82,15 @@ impl MessageSender for SplitSink<WebSocket, Message> {
     async fn send(&mut self, framed: Bytes) -> Result<(), DuplexError> {
         let message = framed.slice(LENGTH.min(framed.len())..);
         SinkExt::send(self, Message::Binary(message)).await.map_err(|_| DuplexError::Gone)
+    }
+
+    async fn send_soon(&mut self, framed: Bytes) -> Result<(), DuplexError> {
+        let message = framed.slice(LENGTH.min(framed.len())..);
+        SinkExt::feed(self, Message::Binary(message)).await.map_err(|_| DuplexError::Gone)
+    }
+
+    async fn flush(&mut self) -> Result<(), DuplexError> {
+        SinkExt::flush(self).await.map_err(|_| DuplexError::Gone)
     }
 
     async fn send_parts(&mut self, head: &[u8], rest: Bytes) -> Result<(), DuplexError> {

@@ -114,11 +114,11 @@ async fn a_page_on_ones_own_machine_works_with_the_others() {
     let no_terminal = page.terminal(&at(ada, "agents/ag-zzzzz/terminal")).await.unwrap_err();
     assert!(no_terminal.to_string().contains("404"), "{no_terminal}");
 
-    let renamed =
-        page.ask(Method::PATCH, &format!("/v1/machines/{ada}"), Some(json!({ "name": "lin" })));
+    let path = format!("/v1/machines/{ada}");
+    let renamed = page.ask(Method::PATCH, &path, Some(json!({ "name": "lin" })));
     assert_eq!(renamed.await.status, 409, "another machine has the name");
-    let renamed =
-        page.ask(Method::PATCH, &format!("/v1/machines/{ada}"), Some(json!({ "name": "eve" })));
+    let path = format!("/v1/machines/{ada}");
+    let renamed = page.ask(Method::PATCH, &path, Some(json!({ "name": "eve" })));
     assert_eq!(renamed.await.json()["name"], "eve");
     // The command line has the same list, and each hears of what the other does.
     let listed = home.run(&["machines", "--json"]);

@@ -143,7 +143,12 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
         None => Home::locate()?,
     };
     let context = Context { reach: Reach::new(home, cli.path), color: cli.color };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = match matches!(verb, Verb::Up(_)) {
+        true => tokio::runtime::Builder::new_multi_thread(),
+        // On one thread nothing is handed from one to another: what a person waits for comes sooner.
+        false => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     let result = runtime.block_on(verb.run(&context));
     // A thread that waits for standard input would wait for ever.
     runtime.shutdown_background();

@@ -538,7 +538,8 @@ impl Shared {
                         }
                     },
                 };
-                let ended = link.run(input, |message| self.hear(&message)).await;
+                let hear = |message: FromShim<'_>| self.hear(&message);
+                let ended = link.run(input, hear, || self.log.rested()).await;
                 tracing::debug!(agent = %self.agent, ?ended, "a connection to a shim has ended");
                 *lock(&self.link) = None;
                 self.log.ask(Source::Nobody);
@@ -837,9 +838,9 @@ async fn launch_by(
         }
         Answer::Failed(why) => return Err(HostError::Shim(why)),
     };
-    let link = Link::new(ours);
-    let greeted = link.greeted(Input::default()).await;
-    let (greeting, input) = greeted.map_err(|error| HostError::Shim(error.to_string()))?;
+    let (link, mut input) = Link::new(ours);
+    let greeted = input.greeting().await;
+    let greeting = greeted.map_err(|error| HostError::Shim(error.to_string()))?;
     Ok((link, greeting, input, not_enforced))
 }
 

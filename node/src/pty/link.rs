@@ -19,7 +19,11 @@ use gantline_protocol::{
 };
 use rustix::process::geteuid;
 use tokio::{
-    net::UnixStream,
+    io::AsyncReadExt as _,
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::{Notify, oneshot},
     time::timeout,
 };
@@ -43,7 +47,7 @@ pub(super) struct Link {
 
 #[derive(Debug)]
 struct Shared {
-    stream: UnixStream,
+    stream: OwnedWriteHalf,
     /// What it has yet to take.
     output: Mutex<Vec<u8>>,
     has_output: Notify,
@@ -88,15 +92,18 @@ impl std::fmt::Display for Spoken {
     }
 }
 
-/// What has arrived and was not handed on yet.
-#[derive(Debug, Default)]
+/// What comes from a shim.
+#[derive(Debug)]
 pub(super) struct Input {
+    stream: OwnedReadHalf,
+    /// What has arrived and was not handed on yet.
     bytes: Vec<u8>,
 }
 
 impl Link {
     /// A connection on which nothing was said yet.
-    pub(super) fn new(stream: UnixStream) -> Self {
+    pub(super) fn new(stream: UnixStream) -> (Self, Input) {
+        let (input, stream) = stream.into_split();
         let shared = Shared {
             stream,
             output: Mutex::default(),
@@ -104,7 +111,7 @@ impl Link {
             asked: Mutex::default(),
             next: AtomicU32::new(FOLLOW + 1),
         };
-        Self { shared: Arc::new(shared) }
+        (Self { shared: Arc::new(shared) }, Input { stream: input, bytes: Vec::new() })
     }
 
     /// Connects to the shim whose socket this is, and greets it.
@@ -113,37 +120,10 @@ impl Link {
         if stream.peer_cred()?.uid() != geteuid().as_raw() {
             return Err(LinkError::Stranger);
         }
-        let link = Self::new(stream);
+        let (link, mut input) = Self::new(stream);
         link.say(&ToShim::Hello(Versions::OURS));
-        let (greeting, input) = link.greeted(Input::default()).await?;
+        let greeting = input.greeting().await?;
         Ok((link, greeting, input))
-    }
-
-    /// Waits for the answer to HELLO.
-    pub(super) async fn greeted(&self, mut input: Input) -> Result<(Greeting, Input), LinkError> {
-        let greeting = async {
-            loop {
-                let mut frames = Frames::new(&input.bytes);
-                let message = frames.next_message()?.map(FromShim::decode).transpose()?;
-                let taken = frames.taken();
-                match message {
-                    Some(FromShim::Hello(greeting)) => {
-                        input.bytes.drain(..taken);
-                        return Ok(greeting);
-                    }
-                    Some(FromShim::OtherVersion(versions)) => {
-                        return Err(LinkError::OtherVersion(versions));
-                    }
-                    Some(_) => return Err(LinkError::Stranger),
-                    None => {}
-                }
-                self.shared.stream.readable().await?;
-                self.fill(&mut input)?;
-            }
-        };
-        let late = |_| LinkError::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
-        let greeting = timeout(GREET_WITHIN, greeting).await.map_err(late)??;
-        Ok((greeting, input))
     }
 
     /// Says something. It is lost if the connection ends, of which the host hears.
@@ -200,10 +180,12 @@ impl Link {
     }
 
     /// Hands on what the shim says, until the connection ends.
+    /// `pause` is called when those who take it further had their turn.
     pub(super) async fn run(
         &self,
         mut input: Input,
         mut hear: impl FnMut(FromShim<'_>),
+        mut pause: impl FnMut(),
     ) -> Result<(), LinkError> {
         let _over = Over(self);
         loop {
@@ -241,31 +223,16 @@ impl Link {
             let taken = frames.taken();
             input.bytes.drain(..taken);
             if input.bytes.is_empty() {
-                // An agent that says nothing costs no buffer.
                 input.bytes = Vec::new();
-            }
-            tokio::select! {
-                biased;
-                ready = self.shared.stream.readable() => {
-                    ready?;
-                    self.fill(&mut input)?;
-                }
-                flushed = self.flush() => flushed?,
             }
             // A flood of output must not starve those who take it further.
             tokio::task::yield_now().await;
-        }
-    }
-
-    /// Reads what there is.
-    fn fill(&self, input: &mut Input) -> io::Result<()> {
-        let missing = Frames::new(&input.bytes).missing();
-        input.bytes.reserve(missing.max(READ));
-        match self.shared.stream.try_read_buf(&mut input.bytes) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
+            pause();
+            tokio::select! {
+                biased;
+                filled = input.fill() => filled?,
+                flushed = self.flush() => flushed?,
+            }
         }
     }
 
@@ -286,6 +253,45 @@ impl Link {
             if output.len() > UNTAKEN {
                 return Err(io::ErrorKind::TimedOut.into());
             }
+        }
+    }
+}
+
+impl Input {
+    /// Waits for the answer to HELLO.
+    pub(super) async fn greeting(&mut self) -> Result<Greeting, LinkError> {
+        let greeting = async {
+            loop {
+                let mut frames = Frames::new(&self.bytes);
+                let message = frames.next_message()?.map(FromShim::decode).transpose()?;
+                let taken = frames.taken();
+                match message {
+                    Some(FromShim::Hello(greeting)) => {
+                        self.bytes.drain(..taken);
+                        return Ok(greeting);
+                    }
+                    Some(FromShim::OtherVersion(versions)) => {
+                        return Err(LinkError::OtherVersion(versions));
+                    }
+                    Some(_) => return Err(LinkError::Stranger),
+                    None => {}
+                }
+                self.fill().await?;
+            }
+        };
+        let late = |_| LinkError::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
+        timeout(GREET_WITHIN, greeting).await.map_err(late)?
+    }
+
+    /// Waits for more, and reads what there is. Giving the wait up loses nothing.
+    async fn fill(&mut self) -> io::Result<()> {
+        // An agent that says nothing costs no buffer.
+        self.stream.readable().await?;
+        let missing = Frames::new(&self.bytes).missing();
+        self.bytes.reserve(missing.max(READ));
+        match self.stream.read_buf(&mut self.bytes).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
         }
     }
 }

@@ -34,6 +34,8 @@ struct Shared {
     cache: Mutex<Cache>,
     /// For those who wait for more.
     progress: watch::Sender<Progress>,
+    /// For whoever can wait until those were told: how far it had come then.
+    rested: watch::Sender<Progress>,
     closed: CancellationToken,
     source: watch::Sender<Source>,
 }
@@ -80,6 +82,7 @@ impl Log {
             limits,
             cache: Mutex::new(Cache { ring: Ring::new(limits), kept: Offset(0) }),
             progress: watch::Sender::new(Progress { end: Offset(0), is_closed: false }),
+            rested: watch::Sender::new(Progress { end: Offset(0), is_closed: false }),
             closed: CancellationToken::new(),
             source: watch::Sender::new(Source::Nobody),
         });
@@ -113,6 +116,21 @@ impl Log {
     #[must_use]
     pub fn follow(&self) -> Follower {
         Follower { progress: self.shared.progress.subscribe(), _log: self.clone() }
+    }
+
+    /// Follows its end, and lets others go first.
+    pub(super) fn follow_behind(&self) -> Follower {
+        Follower { progress: self.shared.rested.subscribe(), _log: self.clone() }
+    }
+
+    /// Those who follow had their turn.
+    pub(super) fn rested(&self) {
+        let progress = self.progress();
+        self.shared.rested.send_if_modified(|rested| {
+            let is_new = *rested != progress;
+            *rested = progress;
+            is_new
+        });
     }
 
     /// The first byte that is kept.
@@ -222,6 +240,7 @@ impl Log {
         let from = cache.ring.end();
         drop(cache);
         self.shared.progress.send_modify(|progress| progress.end = progress.end.max(end));
+        self.rested();
         from
     }
 
@@ -263,6 +282,7 @@ impl Log {
             progress.end = progress.end.max(end);
             progress.is_closed = true;
         });
+        self.rested();
         self.shared.closed.cancel();
     }
 

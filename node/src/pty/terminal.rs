@@ -162,6 +162,8 @@ async fn serve_life(
     };
     let start = seat.begin(sender).await?;
     tokio::select! {
+        // What was typed is known before its echo is told, and both are told together.
+        biased;
         result = seat.listen(receiver) => result.map(|()| HasEnded::No),
         result = seat.tell(sender, start) => result.map(|()| HasEnded::Yes),
     }
@@ -258,8 +260,8 @@ impl Seat<'_> {
         loop {
             let message = tokio::select! {
                 biased;
-                message = receiver.receive(), if inputs.bytes < WAITING_INPUT => message?,
                 () = self.type_next(&mut inputs), if !inputs.waiting.is_empty() => continue,
+                message = receiver.receive(), if inputs.bytes < WAITING_INPUT => message?,
             };
             let Some(message) = message else { break };
             match ViewerMessage::decode(&message)? {
@@ -311,15 +313,18 @@ impl Seat<'_> {
         let Known { mut flow, mut confirmed, mut situation } = known;
         loop {
             let typed = self.typed.load(Ordering::Relaxed);
+            let mut is_flushed = true;
             if typed > confirmed {
                 confirmed = typed;
-                say(sender, &NodeMessage::InputAck { seq: typed }).await?;
+                sender.send_soon(framed(&NodeMessage::InputAck { seq: typed })?).await?;
+                is_flushed = false;
             }
             let now = self.viewer.situation();
             if now != situation {
                 situation = now;
                 let (size, driver) = now;
-                say(sender, &NodeMessage::Size { size, driver }).await?;
+                sender.send_soon(framed(&NodeMessage::Size { size, driver })?).await?;
+                is_flushed = false;
             }
             flow.acknowledged(Offset(self.acked.load(Ordering::Relaxed)), Instant::now().into());
             let progress = self.log.progress();
@@ -343,12 +348,17 @@ impl Seat<'_> {
             match next {
                 Next::Send => self.send_output(sender, &mut flow).await?,
                 Next::Skip => self.send_screen(sender, &mut flow).await?,
-                Next::Later(_) | Next::Output | Next::Acknowledgement => tokio::select! {
-                    biased;
-                    () = self.heard.notified() => {}
-                    () = self.viewer.changes(situation) => {}
-                    () = more => {}
-                },
+                Next::Later(_) | Next::Output | Next::Acknowledgement => {
+                    if !is_flushed {
+                        sender.flush().await?;
+                    }
+                    tokio::select! {
+                        biased;
+                        () = self.heard.notified() => {}
+                        () = self.viewer.changes(situation) => {}
+                        () = more => {}
+                    }
+                }
             }
         }
     }
@@ -412,7 +422,11 @@ async fn say(
     sender: &mut impl MessageSender,
     message: &NodeMessage<'_>,
 ) -> Result<(), TerminalError> {
+    Ok(sender.send(framed(message)?).await?)
+}
+
+fn framed(message: &NodeMessage<'_>) -> Result<Bytes, WireError> {
     let mut framed = Vec::new();
     message.encode_framed(&mut framed)?;
-    Ok(sender.send(Bytes::from(framed)).await?)
+    Ok(framed.into())
 }

@@ -4,6 +4,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use gantline_protocol::{
@@ -21,6 +22,11 @@ use crate::{limits::Group, pty::command::Prepared};
 
 /// What is read at once, in bytes.
 const READ: usize = 64 * 1024;
+
+/// Whoever has written so much at once writes more: it is waited for, for so long, by trying. To be
+/// woken for each 4 KiB would take longer than what is waited for.
+const FLOOD: usize = 2048;
+const PATIENCE: Duration = Duration::from_micros(30);
 
 /// A process, and our ends of what it talks to.
 #[derive(Debug)]
@@ -195,13 +201,24 @@ impl Process {
 
 fn read_from(fd: &OwnedFd, buffer: &mut [u8]) -> Got {
     let mut length = 0;
+    let mut patience: Option<Instant> = None;
     loop {
         let Some(room) = buffer.get_mut(length..).filter(|room| !room.is_empty()) else {
             return Got::Bytes(length);
         };
         match rustix::io::read(fd, room) {
-            Ok(read) if read > 0 => length += read,
+            Ok(read) if read > 0 => {
+                length += read;
+                patience = None;
+            }
             Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) if length >= FLOOD => {
+                let until = *patience.get_or_insert_with(|| Instant::now() + PATIENCE);
+                if Instant::now() >= until {
+                    return Got::Bytes(length);
+                }
+                std::hint::spin_loop();
+            }
             // What ended will say so once more.
             Ok(_) | Err(_) if length > 0 => return Got::Bytes(length),
             Err(rustix::io::Errno::AGAIN) => return Got::Nothing,

@@ -85,6 +85,8 @@ struct Input {
     /// By whom it was sent.
     connection: u64,
     viewer: ViewerId,
+    /// When it is typed, all of this viewer's input up to this number is.
+    seq: u64,
     bytes: Vec<u8>,
     typed: usize,
 }
@@ -104,6 +106,14 @@ enum Phase {
         ended: Ended,
         until: Instant,
     },
+}
+
+/// What there is to be done at once. What is known of each connection it keeps itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ready {
+    signals: bool,
+    door: bool,
+    output: bool,
 }
 
 /// The shim's socket.
@@ -172,27 +182,34 @@ impl Shim {
     /// Works until there is nothing left to do.
     pub(super) fn serve(mut self) {
         while !self.is_over() {
-            self.wait();
-            let arrived = self.signals.take();
-            if arrived.hup {
-                self.door.look_after();
+            let ready = self.wait();
+            if ready.signals {
+                let arrived = self.signals.take();
+                if arrived.hup {
+                    self.door.look_after();
+                }
+                if arrived.child {
+                    self.reap();
+                }
             }
-            if arrived.child {
-                self.reap();
+            if ready.output {
+                self.read_output();
             }
-            self.read_output();
             self.listen();
-            self.type_waiting();
-            self.keep_time(Instant::now());
-            self.log.write_out(Instant::now());
-            self.tell();
-            self.accept();
+            let now = Instant::now();
+            self.type_waiting(now);
+            self.keep_time(now);
+            self.log.write_out(now);
+            self.tell(now);
+            if ready.door {
+                self.accept();
+            }
         }
         self.door.close();
     }
 
     /// Waits until something happens.
-    fn wait(&mut self) {
+    fn wait(&mut self) -> Ready {
         let now = Instant::now();
         let timeout = self.deadline().map(|at| at.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
@@ -208,6 +225,7 @@ impl Shim {
                 awaited.push(PollFd::new(fd, flags));
             }
         }
+        let before_connections = awaited.len();
         for connection in &self.connections {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, connection.is_heard());
@@ -215,7 +233,19 @@ impl Shim {
             awaited.push(PollFd::new(connection.stream(), flags));
         }
         // It fails only for a signal, which has been noted.
-        let _ = poll(&mut awaited, timeout.as_ref());
+        let is_all = poll(&mut awaited, timeout.as_ref()).is_err();
+        let ready = awaited.iter().map(|one| is_all || !one.revents().is_empty());
+        let ready: Vec<_> = ready.collect();
+        let (ours, theirs) = ready.split_at_checked(before_connections).unwrap_or_default();
+        for (connection, is_ready) in self.connections.iter_mut().zip(theirs) {
+            connection.is_ready = *is_ready;
+        }
+        match ours {
+            [signals, door, outputs @ ..] => {
+                Ready { signals: *signals, door: *door, output: outputs.contains(&true) }
+            }
+            _ => Ready::default(),
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -231,7 +261,8 @@ impl Shim {
             }
             (None, _) => None,
         };
-        [phase, look, self.log.deadline()].into_iter().flatten().min()
+        let due = self.connections.iter().filter_map(|connection| connection.due(&self.log)).min();
+        [phase, look, due, self.log.deadline()].into_iter().flatten().min()
     }
 
     fn is_over(&self) -> bool {
@@ -303,7 +334,7 @@ impl Shim {
         }
     }
 
-    fn type_waiting(&mut self) {
+    fn type_waiting(&mut self, now: Instant) {
         while let Some(input) = self.inputs.front_mut() {
             let rest = input.bytes.get(input.typed..).unwrap_or_default();
             let typed = if rest.is_empty() { Some(0) } else { self.process.type_in(rest) };
@@ -321,10 +352,9 @@ impl Shim {
                 // Nobody reads it any more, so nobody is told that it was typed.
                 continue;
             }
-            let seq = self.applied.last(input.viewer);
             let of = |connection: &&mut Connection| connection.number == input.connection;
             if let Some(connection) = self.connections.iter_mut().find(of) {
-                connection.say(&FromShim::Written { viewer: input.viewer, seq });
+                connection.wrote(input.viewer, input.seq, now);
             }
         }
     }
@@ -349,7 +379,7 @@ impl Shim {
     fn listen(&mut self) {
         let mut connections = std::mem::take(&mut self.connections);
         for connection in &mut connections {
-            if !connection.is_heard() {
+            if !connection.is_ready || !connection.is_heard() {
                 continue;
             }
             let input = connection.receive();
@@ -392,7 +422,8 @@ impl Shim {
                 let is_new = self.applied.accept(viewer, seq);
                 let bytes = if is_new { bytes.to_vec() } else { Vec::new() };
                 self.waiting += bytes.len();
-                self.inputs.push_back(Input { connection: from.number, viewer, bytes, typed: 0 });
+                let (connection, seq) = (from.number, self.applied.last(viewer));
+                self.inputs.push_back(Input { connection, viewer, seq, bytes, typed: 0 });
                 from.is_over |= self.waiting > MAX_WAITING;
             }
             (State::Known, ToShim::Resize(size)) => {
@@ -515,10 +546,11 @@ impl Shim {
     }
 
     /// Tells everybody what is new.
-    fn tell(&mut self) {
+    fn tell(&mut self, now: Instant) {
+        let is_over = matches!(self.phase, Phase::Ended { .. });
         for connection in &mut self.connections {
             connection.flush();
-            connection.pump(&mut self.log);
+            connection.pump(&mut self.log, now, is_over);
             let Phase::Ended { ended, .. } = self.phase else { continue };
             let is_behind = connection.follow.is_some_and(|follow| follow.at < ended.end);
             if connection.waits && !is_behind {

@@ -102,10 +102,6 @@ impl Field {
         Ground::new(scratch, self.service_address, CROWD)
     }
 
-    pub(crate) const fn runtime(&self) -> &Runtime {
-        &self.runtime
-    }
-
     fn splice_quic(&self) -> Result<Contestant> {
         let scratch = self.scratch.path();
         let (splice, address) = Part::role(&["splice", "quic"], scratch)?;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -18,7 +19,9 @@ use gantline_protocol::{
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::json;
-use tokio::runtime::Handle;
+use tokio::{runtime::Runtime, time::sleep};
+
+use crate::part::nap;
 
 /// Says that it is there, then gives back each key.
 const ECHO: &str = "stty raw -echo; printf ready; exec cat";
@@ -29,6 +32,8 @@ const MAX_ANSWER: usize = 1 << 20;
 pub(crate) trait Keyboard {
     /// Presses a key and waits for its echo.
     fn press(&mut self) -> Result<Duration>;
+    /// Lets so much time go by.
+    fn rest(&mut self, time: Duration);
 }
 
 /// Attached to an agent of a node.
@@ -36,13 +41,14 @@ pub(crate) struct Attached {
     sender: TerminalSender,
     receiver: TerminalReceiver,
     seq: u64,
-    runtime: Handle,
+    runtime: Rc<Runtime>,
     _connection: Connection,
 }
 
 impl Attached {
-    /// Starts an agent that echoes, and attaches to it.
-    pub(crate) fn start(connection: Connection, runtime: &Handle) -> Result<Self> {
+    /// Starts an agent that echoes, and attaches to it. `runtime` is of one thread, as that of
+    /// `gantline attach`.
+    pub(crate) fn start(connection: Connection, runtime: &Rc<Runtime>) -> Result<Self> {
         runtime.block_on(async {
             let wanted: SpawnRequest =
                 serde_json::from_value(json!({ "argv": ["sh", "-c", ECHO] }))?;
@@ -110,6 +116,11 @@ impl Keyboard for Attached {
             Ok(took)
         })
     }
+
+    fn rest(&mut self, time: Duration) {
+        // What comes meanwhile is seen to.
+        self.runtime.block_on(sleep(time));
+    }
 }
 
 /// A terminal and nothing else.
@@ -139,6 +150,10 @@ impl Keyboard for BareTerminal {
         self.writer.write_all(b"x")?;
         self.reader.read_exact(&mut [0])?;
         Ok(began.elapsed())
+    }
+
+    fn rest(&mut self, time: Duration) {
+        nap(time);
     }
 }
 

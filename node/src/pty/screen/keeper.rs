@@ -94,7 +94,7 @@ impl Keeper {
                 (kept.unwrap_or(empty), log.end())
             }
         };
-        let mut follower = log.follow();
+        let mut follower = log.follow_behind();
         let mut keeper = Self {
             host,
             log,

@@ -11,7 +11,7 @@ use super::{
     modes::Modes,
     query::{self, Cursor, Query, Situation},
     scan::{Kind, Part, Scanner, Sequence},
-    skim,
+    skim::{self, Ends, Run},
 };
 
 /// Lines above the screen that are kept.
@@ -23,6 +23,8 @@ const MAX_HELD: usize = 64 * 1024;
 /// What is drawn ahead of time at once, in bytes, so that whoever waits for another screen has its
 /// turn soon.
 const BRIEF: usize = 64 * 1024;
+/// The mode in which text goes on in the next line.
+const AUTOWRAP: u16 = 7;
 /// A link is at most so long, in bytes: every cell of it has a copy.
 const MAX_LINK: usize = 512;
 
@@ -112,13 +114,27 @@ impl Parser {
     /// were.
     fn skim(&mut self, bytes: &[u8]) -> Result<usize, Failed> {
         let mut done = 0;
-        for run in skim::runs(&self.scanner, bytes, self.drawing.kept_lines()) {
+        for Run { bytes: run, ends } in skim::runs(&self.scanner, bytes, self.drawing.kept_lines())
+        {
             self.draw(bytes.get(done..run.start).unwrap_or_default(), Text::Drawn)?;
             done = run.start;
-            if self.drawing.modes.scrolls_plainly() {
-                self.flush()?;
-                self.draw(bytes.get(run.clone()).unwrap_or_default(), Text::PassedOver)?;
-                done = run.end;
+            if !self.drawing.modes.scrolls_plainly() {
+                continue;
+            }
+            self.flush()?;
+            let text = bytes.get(run.clone()).unwrap_or_default();
+            let column = match ends {
+                Ends::AtTheLeft => None,
+                Ends::Anywhere if self.held.is_empty() && self.drawing.wraps() => {
+                    let width = usize::from(self.drawing.size.cols());
+                    Some(skim::column_after(text, self.drawing.column()?, width))
+                }
+                Ends::Anywhere => continue,
+            };
+            self.draw(text, Text::PassedOver)?;
+            done = run.end;
+            if let Some(column) = column {
+                self.drawing.process(format!("\x1b[{}G", column + 1).as_bytes())?;
             }
         }
         Ok(done)
@@ -305,23 +321,44 @@ impl Drawing {
         lines(self.size) + usize::from(self.size.rows())
     }
 
-    /// Where the cursor is. The drawing of the screen ends with putting it there.
+    /// Whether what comes at the right edge goes on in the next line.
+    fn wraps(&self) -> bool {
+        self.modes.private(AUTOWRAP) != Some(false)
+    }
+
+    /// Where the cursor is.
     fn cursor(&self) -> Result<Cursor, Failed> {
+        let (cursor, _) = self.place()?;
+        Ok(cursor)
+    }
+
+    /// How many characters stand before the next one in its line, if it does not wrap.
+    fn column(&self) -> Result<usize, Failed> {
+        let (cursor, is_beyond) = self.place()?;
+        Ok(usize::from(cursor.col) - usize::from(!is_beyond))
+    }
+
+    /// Where the cursor is, and whether the next character wraps. The drawing of the screen ends
+    /// with putting it there.
+    fn place(&self) -> Result<(Cursor, bool), Failed> {
         let screen = guarded(|| self.term.contents(ContentRegion::Screen))?;
-        let mut cursor = Cursor { row: 1, col: 1 };
+        let mut place = (Cursor { row: 1, col: 1 }, false);
         let right = self.size.cols();
         Scanner::default().scan(&screen, |part, _| match part {
             Part::Sequence(sequence) => {
                 if let Some(control) = sequence.control().filter(|control| control.last == b'H') {
                     let mut numbers = control.numbers();
                     let row = numbers.next().unwrap_or(1).max(1);
-                    cursor = Cursor { row, col: numbers.next().unwrap_or(1).max(1) };
+                    place = (Cursor { row, col: numbers.next().unwrap_or(1).max(1) }, false);
                 }
             }
             // A character in the last column is drawn anew so that the next one wraps.
-            Part::Text(_) => cursor.col = right,
+            Part::Text(_) => {
+                place.0.col = right;
+                place.1 = true;
+            }
         });
-        Ok(cursor)
+        Ok(place)
     }
 }
 
@@ -403,6 +440,34 @@ mod tests {
         assert!(fed > 300_000 && fed < flood.len() as u64, "nothing was passed over");
         ahead.feed(&flood[fed as usize..]).unwrap();
         assert!(ahead.checkpoint().unwrap().screen == drawn.screen);
+    }
+
+    #[test]
+    fn a_flood_whose_lines_never_go_back_to_the_left_is_passed_over_too() {
+        // One line fills the screen's width, with the wrap of the next one pending.
+        let begins: [&[u8]; 4] = [b"", b"$ make", b"\x1b[5;40Hx", "\x1b[31m\u{e9}".as_bytes()];
+        for begin in begins {
+            let mut flood = begin.to_vec();
+            for number in 0..20_000 {
+                let line = format!("{number}{}\n", " wraps ~".repeat(number % 11));
+                flood.extend_from_slice(line.as_bytes());
+            }
+            flood.extend_from_slice(b"the end");
+            let lines: Vec<&[u8]> = flood.chunks(8 * 1024).collect();
+            let drawn = screen(&lines);
+            for pieces in [vec![&*flood], flood.chunks(300_000).collect()] {
+                let passed = screen(&pieces);
+                assert_eq!(passed.position, drawn.position);
+                assert!(passed.screen == drawn.screen, "another screen than line by line");
+            }
+            let mut ahead = Parser::new(size(40, 10), Offset(0)).unwrap();
+            // What is not plain is drawn first.
+            while ahead.fed().0 < 64 * 1024 {
+                ahead.pass_over(&flood[ahead.fed().0 as usize..]).unwrap();
+            }
+            ahead.pass_over(&flood[ahead.fed().0 as usize..]).unwrap();
+            assert!(ahead.fed().0 > 300_000, "nothing was passed over");
+        }
     }
 
     #[test]
@@ -492,6 +557,19 @@ mod tests {
             restored.feed(&more).unwrap();
             restored.answer(Query::Cursor { is_private: true }).unwrap();
             restored.checkpoint().unwrap();
+        }
+
+        #[test]
+        fn the_column_behind_plain_text_is_where_the_parser_is(
+            begin in "[a-z]{0,50}", text in "[ -~\n]{0,200}", cols in 1..60u16,
+        ) {
+            let mut parser = Parser::new(size(cols, 10), Offset(0)).unwrap();
+            // Whatever is held waits for something that ends it.
+            parser.feed(&[begin.as_bytes(), b"\x1b[m"].concat()).unwrap();
+            let from = parser.drawing.column().unwrap();
+            parser.feed(&[text.as_bytes(), b"\x1b[m"].concat()).unwrap();
+            let column = skim::column_after(text.as_bytes(), from, cols.into());
+            prop_assert_eq!(parser.drawing.column().unwrap(), column);
         }
 
         #[test]

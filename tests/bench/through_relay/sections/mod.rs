@@ -54,7 +54,7 @@ impl Section {
             Self::Echo => echo::measure(field, rounds),
             Self::Connect => connect::measure(field, rounds),
             Self::Memory => memory::measure(field),
-            Self::Terminal => terminal::measure(field, rounds),
+            Self::Terminal => terminal::measure(rounds),
         }?;
         Ok(Measured::now(rounds, rows, missing))
     }

@@ -1,20 +1,20 @@
 //! How long a key takes to its echo on a real terminal, with the real programs: through the relay,
 //! by the local paths, and on a terminal without any of it.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use anyhow::{Context, Result};
 use gantline_client::{Connection, Path};
 use gantline_protocol::{Role, api::Status};
 use gantline_tests::{TestDevice, TestNode, TestRelay};
 use gantline_transport::Carriers;
+use tokio::runtime::Builder;
 
 use super::{Rows, Told, in_turn, number};
 use crate::{
-    field::Field,
     figures::quantile,
     keyboards::{Attached, BareTerminal, Keyboard},
-    part::{nap, weight_of},
+    part::weight_of,
     results::What,
 };
 
@@ -33,9 +33,9 @@ const KEYS: usize = 150;
 /// faster.
 const PACE: Duration = Duration::from_millis(5);
 
-pub(super) fn measure(field: &Field, rounds: usize) -> Result<Told> {
+pub(super) fn measure(rounds: usize) -> Result<Told> {
     let keys = number("GANTLINE_BENCH_KEYS", KEYS)?;
-    let runtime = field.runtime().handle();
+    let runtime = Rc::new(Builder::new_current_thread().enable_all().build()?);
     let relay = TestRelay::start();
     let join = |carrier| runtime.block_on(TestNode::join_by(carrier, &relay.join_link()));
     let nodes = [Carriers::Quic, Carriers::WebSocket].map(|carrier| (carrier, join(carrier)));
@@ -44,14 +44,14 @@ pub(super) fn measure(field: &Field, rounds: usize) -> Result<Told> {
     for (carrier, node) in &nodes {
         idle.push(weight_of(node.program().pid())?.resident);
         for (who, connection) in runtime.block_on(ways_to(node, *carrier))? {
-            everyone.push((who, Box::new(Attached::start(connection, runtime)?)));
+            everyone.push((who, Box::new(Attached::start(connection, &runtime)?)));
         }
     }
     let (mut rows, mut missing) = (Rows::default(), Vec::new());
     in_turn(&mut everyone, &mut missing, rounds, |who, keyboard| {
         let mut took = Vec::with_capacity(keys);
         for _ in 0..keys {
-            nap(PACE);
+            keyboard.rest(PACE);
             took.push(keyboard.press()?.as_secs_f64() * 1e6);
         }
         for (what, share) in [(What::KeyP50, 0.5), (What::KeyP99, 0.99)] {
