@@ -12,6 +12,7 @@ NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 export NEXTEST_PROFILE
 
 FUZZ_SECONDS ?= 60
+FUZZ_API_SECONDS ?= 300
 PORT ?= 8443
 GANTLINE_SOAK_MINUTES ?= 60
 
@@ -26,7 +27,7 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-terminals bench-relay bench-peers bars soak fuzz vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
+.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-terminals bench-relay bench-start bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
 
 ##@ Every day
 
@@ -48,6 +49,8 @@ test: tools-test dashboard test-dashboard ## every test, with load and fault cou
 	@scripts/can-make-networks || true
 	cargo nextest run --workspace
 	cargo test --workspace --doc
+	cargo build -p gantline-node --bins
+	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug"
 	@$(MAKE) --no-print-directory test-browser
 	@scripts/can-make-networks || true
 
@@ -86,7 +89,7 @@ fmt: tools-dashboard ## format the code
 
 ##@ Longer runs
 
-bench: bench-relay ## every benchmark: the cores, terminals, and all through a relay beside peers
+bench: bench-relay bench-start ## every benchmark: the cores, terminals, and all through a relay beside peers
 	cargo bench -p gantline-crypto --bench session
 	cargo bench -p gantline-node --bench pty
 	cargo bench -p gantline-node --bench viewers
@@ -102,7 +105,15 @@ bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--
 	cargo build --profile bench -p gantline-relay -p gantline-node --bins
 	$(THROUGH_RELAY) $(SECTIONS) $(TELL)
 
-bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R
+# BENCH_START="--rounds 20 --json FILE" for more. Peers that are not here are left out.
+bench-start: ## how soon work runs, beside pueue and supervisord; BENCH_START=--help
+	cargo build --profile bench -p gantline-node --bins
+	@peers="$$GANTLINE_CACHE/peers"; set --; \
+	[ ! -x "$$peers/bin/pueued" ] || set -- "$$@" --pueue "$$peers/bin"; \
+	[ ! -x "$$peers/supervisor/bin/supervisord" ] || set -- "$$@" --supervisor "$$peers/supervisor/bin"; \
+	python3 tests/bench/start/bench.py "$$CARGO_TARGET_DIR/release/gantline" "$$@" $(BENCH_START)
+
+bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R, pueue, supervisord
 	@scripts/install-peers
 
 bars: tools-test ## the tests of attacks, faults and networks at full size
@@ -111,6 +122,7 @@ bars: tools-test ## the tests of attacks, faults and networks at full size
 	GANTLINE_TIER=bars cargo test -p gantline-node --test pty_leaks --test processes --test sleep --test disk_full
 	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
 	GANTLINE_TIER=bars GANTLINE_NO_SKIPS=1 $(NETWORKS)
+	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug" $(FUZZ_API_SECONDS)
 
 soak: ## the same tests over and over; GANTLINE_SOAK_MINUTES=60
 	GANTLINE_TIER=soak GANTLINE_SOAK_MINUTES=$(GANTLINE_SOAK_MINUTES) $(HOSTILE)
@@ -144,6 +156,10 @@ fuzz: tools-fuzz ## every fuzz target in turn; FUZZ_SECONDS=60 each, TARGET=name
 	  done >&2; \
 	  exit 1; \
 	fi
+
+fuzz-api: ## what the API's document allows and forbids, thrown at a live node; FUZZ_API_SECONDS=300
+	cargo build -p gantline-node --bins
+	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug" $(FUZZ_API_SECONDS)
 
 ##@ Generated files
 

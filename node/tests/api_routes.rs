@@ -433,5 +433,56 @@ fn the_description_in_the_repository_is_that_of_the_code() {
         kept == text,
         "docs/openapi.json is out of date: run this with GANTLINE_UPDATE_OPENAPI=1"
     );
-    assert!(!text.contains("\"null\""), "something may be null");
+}
+
+/// Everything below `value`, outside of requests' bodies, with what it refers to.
+fn answered<'d>(value: &'d Value, seen: &mut BTreeSet<&'d str>, visit: &mut dyn FnMut(&'d Value)) {
+    visit(value);
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        if let ("$ref", Some(to)) = (&**name, inner.as_str()) {
+            let schema = api::document().pointer(to.strip_prefix('#').unwrap());
+            let schema = schema.unwrap_or_else(|| panic!("{to} is described nowhere"));
+            if seen.insert(to) {
+                answered(schema, seen, visit);
+            }
+        }
+        if name != "requestBody" {
+            answered(inner, seen, visit);
+        }
+    }
+    value.as_array().into_iter().flatten().for_each(|item| answered(item, seen, visit));
+}
+
+#[test]
+fn a_client_made_from_the_description_finds_all_it_refers_to_and_never_null_in_an_answer() {
+    let mut seen = BTreeSet::new();
+    answered(&api::document()["paths"], &mut seen, &mut |value| {
+        assert_ne!(value, "null", "an answer may have null");
+    });
+    assert!(seen.contains("#/components/schemas/Agent"));
+    let text = api::document().to_string();
+    for (_, rest) in
+        text.match_indices("\"$ref\":\"#").map(|(at, found)| text.split_at(at + found.len()))
+    {
+        let to = rest.split('"').next().unwrap();
+        assert!(api::document().pointer(to).is_some(), "{to} is described nowhere");
+    }
+}
+
+#[test]
+fn every_operation_says_how_it_fails_and_has_a_name_that_stays() {
+    let mut names = BTreeSet::new();
+    for (path, operations) in api::document()["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "two operations are called {name}");
+            assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name} has no tag");
+            let answers = operation["responses"].as_object().unwrap();
+            let hands_on = path.ends_with("/{rest}");
+            assert_eq!(answers.contains_key("default"), hands_on, "{name} may answer anything");
+            for status in ["401", "403", "429", "500"] {
+                assert!(answers.contains_key(status), "{method} {path} never answers {status}");
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@
     clippy::indexing_slicing
 )]
 
-use gantline_client::connection::Request;
+use gantline_client::{RequestError, connection::Request};
 use gantline_protocol::{
     Role,
     api::{Agent, Carrier, ExecEvent, ExitStatus, LinkState, Machine, SpawnRequest, Status},
@@ -124,4 +124,43 @@ async fn an_observer_starts_nothing() {
     let request = Request::post("/v1/exec", &json!({ "argv": ["true"] })).unwrap();
     let error = connection.request(request).await.unwrap_err().to_string();
     assert!(error.contains("observer"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_again_after_a_broken_session_has_one_agent_and_not_two() {
+    let relay = TestRelay::start();
+    let node = TestNode::join(&relay.join_link()).await;
+    let device = TestDevice::new("laptop");
+    let machine = device.pair(&node, Role::Operator).await;
+    for round in 0..8_u64 {
+        let name = format!("round-{round}");
+        let request: SpawnRequest =
+            serde_json::from_value(json!({ "argv": ["sleep", "600"], "name": name })).unwrap();
+        let request = Request::post("/v1/agents", &request).unwrap();
+        // The session goes at some moment between the question and its answer.
+        let connection = device.connect(&machine).await;
+        let patience = std::time::Duration::from_micros(500 * round);
+        let _ = tokio::time::timeout(patience, connection.request(request.clone())).await;
+        drop(connection);
+
+        let connection = device.connect(&machine).await;
+        let agent: Agent = soon("an answer", async {
+            loop {
+                match connection.request(request.clone()).await {
+                    Ok(answer) => return answer.json(MAX).await.unwrap(),
+                    // The first one still runs.
+                    Err(RequestError::Problem(problem)) => assert_eq!(problem.status, 409),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        })
+        .await;
+        let agents: Vec<Agent> = node.read("/v1/agents").await;
+        let named: Vec<_> = agents
+            .iter()
+            .filter(|agent| agent.name.as_ref().is_some_and(|other| other.as_str() == name))
+            .map(|agent| agent.agent_id)
+            .collect();
+        assert_eq!(named, [agent.agent_id]);
+    }
 }

@@ -59,6 +59,26 @@ export interface paths {
         patch: operations["edit_agent"];
         trace?: never;
     };
+    "/v1/agents/{id}/env/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How an environment differs from what was added to the agent's own, by names: values are never
+         *     read back.
+         */
+        post: operations["compare_env"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents/{id}/metrics": {
         parameters: {
             query?: never;
@@ -622,10 +642,10 @@ export interface components {
             limitsNotEnforced?: string;
             /** @description What people call it. */
             name?: components["schemas"]["Name"];
-            /** @description When the next process is started, in [`AgentState::Backoff`]. */
+            /** @description When the next process is started, in `AgentState::Backoff`. */
             nextStartAt?: components["schemas"]["Timestamp"];
             /**
-             * Format: int32
+             * Format: int64
              * @description The process id, while there is a process.
              */
             pid?: number;
@@ -634,7 +654,7 @@ export interface components {
             /** @description Why it is in this state, for people, where the state does not say it. */
             reason?: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description How often the supervisor started it anew since a person last did.
              */
             restarts: number;
@@ -657,51 +677,24 @@ export interface components {
          *     and dependencies count at once, the others from the next start on.
          */
         AgentPatch: {
-            /**
-             * @description Where it runs.
-             * @default null
-             */
-            cwd?: components["schemas"]["Cwd"];
-            /**
-             * @description What must be true of other agents before it is started.
-             * @default null
-             */
-            dependsOn?: components["schemas"]["Dependencies"];
-            /**
-             * @description All that is added to the node's environment: it replaces what was there.
-             * @default null
-             */
-            env?: components["schemas"]["Env"];
-            /**
-             * @description What it may use.
-             * @default null
-             */
-            limits?: components["schemas"]["ResourceLimits"];
-            /**
-             * @description What people call it.
-             * @default null
-             */
-            name?: components["schemas"]["Name"];
-            /**
-             * @description What tells whether it is well.
-             * @default null
-             */
-            probe?: components["schemas"]["Probe"];
-            /**
-             * @description When it is started again.
-             * @default null
-             */
-            restart?: components["schemas"]["RestartPolicy"];
-            /**
-             * @description How it is stopped.
-             * @default null
-             */
-            stop?: components["schemas"]["StopPlan"];
-            /**
-             * @description Exit codes that count as success.
-             * @default null
-             */
-            successCodes?: components["schemas"]["SuccessCodes"];
+            /** @default null */
+            cwd?: components["schemas"]["Cwd"] | null;
+            /** @default null */
+            dependsOn?: components["schemas"]["Dependencies"] | null;
+            /** @default null */
+            env?: components["schemas"]["Env"] | null;
+            /** @default null */
+            limits?: components["schemas"]["ResourceLimits"] | null;
+            /** @default null */
+            name?: components["schemas"]["Name"] | null;
+            /** @default null */
+            probe?: components["schemas"]["Probe"] | null;
+            /** @default null */
+            restart?: components["schemas"]["RestartPolicy"] | null;
+            /** @default null */
+            stop?: components["schemas"]["StopPlan"] | null;
+            /** @default null */
+            successCodes?: components["schemas"]["SuccessCodes"] | null;
         };
         /**
          * @description What had an agent started.
@@ -743,7 +736,7 @@ export interface components {
              */
             memory: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Its processes.
              */
             processes: number;
@@ -785,14 +778,13 @@ export interface components {
             kind: "other";
         };
         /**
-         * @description A command, as [`super::SpawnRequest`] and [`super::ExecRequest`] carry it. The operating system
+         * @description A command, as `super::SpawnRequest` and `super::ExecRequest` carry it. The operating system
          *     may still refuse one that is within these bounds.
          */
         Command: {
             /** @description The program and its arguments. */
             argv: components["schemas"]["Argv"];
-            /** @description Where it runs; the home directory of the node's user if left out. */
-            cwd?: components["schemas"]["Cwd"];
+            cwd?: components["schemas"]["Cwd"] | null;
             /** @description What is added to the node's environment. */
             env?: components["schemas"]["Env"];
             /**
@@ -847,6 +839,23 @@ export interface components {
         /** @description Environment variables by name. A value may refer to a secret, `@secret:NAME`. */
         Env: {
             [key: string]: string;
+        };
+        /**
+         * @description Asks how an environment differs from what was added to an agent's own, which is never read back:
+         *     `POST /v1/agents/{id}/env/compare`.
+         */
+        EnvComparison: {
+            /** @description The environment. */
+            env: components["schemas"]["Env"];
+        };
+        /** @description The names by which an environment differs from an agent's. */
+        EnvDifference: {
+            /** @description What the agent does not have. */
+            added: string[];
+            /** @description What has another value. */
+            changed: string[];
+            /** @description What only the agent has. */
+            removed: string[];
         };
         /** @description One life of an agent's process; opaque. */
         Epoch: string;
@@ -975,10 +984,10 @@ export interface components {
         /** @description Asks for one command to be run without a terminal and without standard input. */
         ExecRequest: components["schemas"]["Command"] & {
             /**
-             * Format: int32
+             * Format: int64
              * @description After how many milliseconds it is stopped, from 1; never if left out.
              */
-            timeoutMs?: number;
+            timeoutMs?: number | null;
         };
         /** @description How a process ended. */
         ExitStatus: {
@@ -1016,7 +1025,7 @@ export interface components {
             /** @description What each device will be allowed to do. */
             role: components["schemas"]["Role"];
             /**
-             * Format: int32
+             * Format: int64
              * @description How many more devices it may pair.
              */
             usesLeft: number;
@@ -1033,12 +1042,12 @@ export interface components {
             /** @description What each device will be allowed to do. */
             role: components["schemas"]["Role"];
             /**
-             * Format: int32
+             * Format: int64
              * @description How many devices it may pair: 1 to 1,000.
              */
             uses: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description For how many milliseconds it works: 1 second to 30 days.
              */
             validForMs: number;
@@ -1201,7 +1210,7 @@ export interface components {
         /** @description What a machine uses. */
         MachineVitals: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Processor cores.
              */
             cores: number;
@@ -1221,7 +1230,7 @@ export interface components {
              */
             memoryUsed: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Processes.
              */
             processes: number;
@@ -1418,7 +1427,7 @@ export interface components {
             /** @enum {string} */
             kind: "tcp";
             /**
-             * Format: int32
+             * Format: int64
              * @description The port.
              */
             port: number;
@@ -1428,7 +1437,7 @@ export interface components {
             /** @description Path and query, beginning with `/`; `/` if left out. */
             path?: components["schemas"]["ProbePath"];
             /**
-             * Format: int32
+             * Format: int64
              * @description The port.
              */
             port: number;
@@ -1449,13 +1458,13 @@ export interface components {
         /** @description When a probe is made, and how many results in a row count. */
         ProbePace: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Failures in a row until it is unhealthy, 1 to 100; 3 if left out.
              * @default 3
              */
             failures?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Between the end of one check and the next, 100 to 3,600,000 ms; 5,000 if left out.
              * @default 5000
              */
@@ -1467,20 +1476,20 @@ export interface components {
              */
             restarts?: boolean;
             /**
-             * Format: int32
+             * Format: int64
              * @description How long failures do not count after a start, at most 3,600,000 ms; 0 if left out. The first
              *     success ends it.
              * @default 0
              */
             startPeriodMs?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Successes in a row until it is healthy, 1 to 100; 1 if left out.
              * @default 1
              */
             successes?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description How long one check may take, 10 to 600,000 ms; 2,000 if left out.
              * @default 2000
              */
@@ -1497,7 +1506,7 @@ export interface components {
             /** @description The path of the resource in question. */
             instance?: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description The status code, 400 to 599.
              */
             status: number;
@@ -1568,17 +1577,17 @@ export interface components {
          */
         ResourceLimits: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Processor time in percent of one core, 1 to 102,400.
              */
             cpuPercent?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Memory in MiB, 1 to 16,777,216.
              */
             memoryMb?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Processes and threads, 1 to 4,194,304.
              */
             pids?: number;
@@ -1606,20 +1615,20 @@ export interface components {
         };
         /** @description Asks for a new agent: `POST /v1/agents`. */
         SpawnRequest: components["schemas"]["Command"] & components["schemas"]["Supervision"] & {
+            /** @description Whether a definition file asks for it: one that no longer has it may take it away again. */
+            applied?: boolean;
             /**
-             * Format: int32
+             * Format: int64
              * @description How much of its output is kept in files beyond that, in MiB; 128 if left out.
              */
-            logMb?: number;
-            /** @description What people call it. */
-            name?: components["schemas"]["Name"];
+            logMb?: number | null;
+            name?: components["schemas"]["Name"] | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description How much of its output is kept in memory, in KiB; 4,096 if left out.
              */
-            scrollbackKb?: number;
-            /** @description The size of its terminal until a driver decides; [`TerminalSize::STANDARD`] if left out. */
-            size?: components["schemas"]["TerminalSize"];
+            scrollbackKb?: number | null;
+            size?: components["schemas"]["TerminalSize"] | null;
         };
         /** @description How a node is doing. */
         Status: {
@@ -1643,7 +1652,7 @@ export interface components {
          */
         StopPlan: {
             /**
-             * Format: int32
+             * Format: int64
              * @description How long it may take to end, in milliseconds; 10,000 if left out.
              * @default 10000
              */
@@ -1662,7 +1671,7 @@ export interface components {
         /** @description Exit codes that count as success. */
         SuccessCodes: number[];
         /**
-         * @description How an agent is looked after, as [`super::SpawnRequest`] and [`super::Agent`] carry it beside
+         * @description How an agent is looked after, as `super::SpawnRequest` and `super::Agent` carry it beside
          *     their other members. What is left out has the defaults of a command that is run once.
          */
         Supervision: {
@@ -1707,10 +1716,7 @@ export interface components {
             cols: number;
             rows: number;
         };
-        /**
-         * Format: int64
-         * @description Milliseconds since 1970-01-01T00:00:00Z.
-         */
+        /** @description Milliseconds since 1970-01-01T00:00:00Z. */
         Timestamp: number;
         /** @description One look at everything: an event of `GET /v1/vitals`, every 2 s while somebody listens. */
         Vitals: {
@@ -1745,7 +1751,127 @@ export interface components {
             who: "other";
         };
     };
-    responses: never;
+    responses: {
+        /** @description The request is malformed or out of bounds; the detail says which bound. */
+        400: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It comes from nobody known. On 127.0.0.1: without the token of this start of the node. */
+        401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The role does not allow it. On 127.0.0.1 also: by another name or from another page. */
+        403: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing. */
+        404: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Its state does not allow it now; or the request with this `Idempotency-Key` still runs, or was carried out and its answer is not kept. */
+        409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is longer than this route takes. */
+        413: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not of the type `application/json`. */
+        415: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description This `Idempotency-Key` was used with another request. */
+        422: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many wrong tokens, or too many requests with an `Idempotency-Key` at a time. */
+        429: {
+            headers: {
+                /** @description Seconds to wait. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description An error inside the node; its log says more. */
+        500: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no way to the machine. */
+        502: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Something that the node needs is away for now, or the node is stopping. */
+        503: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The machine did not answer in time; whether it acted is not known. */
+        504: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1771,15 +1897,11 @@ export interface operations {
                     "application/openmetrics-text": string;
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     list_agents: {
@@ -1800,15 +1922,11 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     spawn_agent: {
@@ -1838,15 +1956,16 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     find_agent: {
@@ -1870,15 +1989,12 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     remove_agent: {
@@ -1903,15 +2019,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     edit_agent: {
@@ -1942,15 +2059,65 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    compare_env: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the client for this request: sent again with the same key, it acts once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The agent. */
+                id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "env": {
+                 *         "CI": "1"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["EnvComparison"];
+            };
+        };
+        responses: {
+            /** @description The difference. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["EnvDifference"];
                 };
             };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     chart_agent: {
@@ -1984,15 +2151,13 @@ export interface operations {
                     "application/json": components["schemas"]["Metrics"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     read_output: {
@@ -2037,8 +2202,24 @@ export interface operations {
                     "application/octet-stream": number[];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            /** @description The agent's process is another one now; what was asked for is gone. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            /** @description What holds the output can't be reached now. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2072,15 +2253,16 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     signal_agent: {
@@ -2098,6 +2280,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "signal": "HUP"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SignalRequest"];
             };
         };
@@ -2111,15 +2298,17 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     start_agent: {
@@ -2146,15 +2335,16 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     stop_agent: {
@@ -2181,15 +2371,16 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     terminal: {
@@ -2220,8 +2411,31 @@ export interface operations {
                     "application/octet-stream": number[];
                 };
             };
-            /** @description What went wrong. */
-            default: {
+            /** @description It asks for a WebSocket, and not as RFC 6455 has it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            /** @description The agent has no terminal: it was started by `exec`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            /** @description What holds the terminal can't be reached now. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2249,15 +2463,11 @@ export interface operations {
                     "application/json": components["schemas"]["Device"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     revoke_device: {
@@ -2282,15 +2492,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     events: {
@@ -2298,7 +2509,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The last event that was heard. */
-                "Last-Event-ID"?: number;
+                "Last-Event-ID"?: components["schemas"]["EventId"];
             };
             path?: never;
             cookie?: never;
@@ -2311,18 +2522,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Event"];
+                    "text/event-stream": {
+                        data: string;
+                        event?: string;
+                        id?: string;
+                    };
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     exec: {
@@ -2337,6 +2549,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "argv": [
+                 *         "uname",
+                 *         "-r"
+                 *       ],
+                 *       "timeoutMs": 10000
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExecRequest"];
             };
         };
@@ -2349,18 +2570,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["ExecEvent"];
+                    "application/x-ndjson": components["schemas"]["ExecEvent"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     list_history: {
@@ -2415,15 +2637,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Life"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     find_life: {
@@ -2449,15 +2668,12 @@ export interface operations {
                     "application/json": components["schemas"]["LifeRecord"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     list_invitations: {
@@ -2478,15 +2694,11 @@ export interface operations {
                     "application/json": components["schemas"]["Invitation"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     mint_invitation: {
@@ -2501,6 +2713,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "observer",
+                 *       "uses": 1,
+                 *       "validForMs": 86400000
+                 *     }
+                 */
                 "application/json": components["schemas"]["InvitationRequest"];
             };
         };
@@ -2514,15 +2733,16 @@ export interface operations {
                     "application/json": components["schemas"]["MintedInvitation"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     withdraw_invitation: {
@@ -2547,15 +2767,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     machine: {
@@ -2576,15 +2797,11 @@ export interface operations {
                     "application/json": components["schemas"]["Machine"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     chart_machine: {
@@ -2615,15 +2832,12 @@ export interface operations {
                     "application/json": components["schemas"]["Metrics"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     list_machines: {
@@ -2644,15 +2858,13 @@ export interface operations {
                     "application/json": components["schemas"]["MachineSummary"][];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
         };
     };
     add_machine: {
@@ -2682,15 +2894,18 @@ export interface operations {
                     "application/json": components["schemas"]["AddedMachine"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            503: components["responses"]["503"];
+            504: components["responses"]["504"];
         };
     };
     find_machine: {
@@ -2714,15 +2929,14 @@ export interface operations {
                     "application/json": components["schemas"]["MachineSummary"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
         };
     };
     forget_machine: {
@@ -2747,15 +2961,18 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            503: components["responses"]["503"];
+            504: components["responses"]["504"];
         };
     };
     rename_machine: {
@@ -2786,15 +3003,19 @@ export interface operations {
                     "application/json": components["schemas"]["MachineSummary"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            503: components["responses"]["503"];
+            504: components["responses"]["504"];
         };
     };
     hand_on_get: {
@@ -2827,14 +3048,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2868,14 +3094,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2909,14 +3140,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2950,14 +3186,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -2991,14 +3232,19 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
+            /** @description Whatever the other machine answers. */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -3017,18 +3263,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["MachineEvent"];
+                    "text/event-stream": {
+                        data: string;
+                        event?: string;
+                        id?: string;
+                    };
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            502: components["responses"]["502"];
+            504: components["responses"]["504"];
         };
     };
     mint_one_time_token: {
@@ -3052,15 +3300,15 @@ export interface operations {
                     "application/json": components["schemas"]["OneTimeToken"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     openapi: {
@@ -3081,15 +3329,11 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     mint_pairing_code: {
@@ -3104,6 +3348,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "operator"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PairingCodeRequest"];
             };
         };
@@ -3117,15 +3366,16 @@ export interface operations {
                     "application/json": components["schemas"]["MintedCode"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            415: components["responses"]["415"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
         };
     };
     status: {
@@ -3146,15 +3396,11 @@ export interface operations {
                     "application/json": components["schemas"]["Status"];
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
     vitals: {
@@ -3172,18 +3418,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Vitals"];
+                    "text/event-stream": {
+                        data: string;
+                        event?: string;
+                        id?: string;
+                    };
                 };
             };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
         };
     };
 }

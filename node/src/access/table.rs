@@ -55,6 +55,7 @@ pub const TABLE: &[Access] = &[
     entry(Method::GET, "/v1/agents/{id}", Role::Observer, Effect::Reads),
     entry(Method::PATCH, "/v1/agents/{id}", Role::Operator, COMMAND),
     entry(Method::DELETE, "/v1/agents/{id}", Role::Operator, SMALL),
+    entry(Method::POST, "/v1/agents/{id}/env/compare", Role::Operator, COMMAND),
     entry(Method::GET, "/v1/agents/{id}/metrics", Role::Observer, Effect::Reads),
     entry(Method::GET, "/v1/agents/{id}/output", Role::Observer, Effect::Reads),
     entry(Method::POST, "/v1/agents/{id}/restart", Role::Operator, SMALL),

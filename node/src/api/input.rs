@@ -7,14 +7,14 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, Method, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError};
 use serde::de::DeserializeOwned;
 
 use super::Refused;
 use crate::access::{Access, Effect, Principal};
 
-/// The JSON of the body.
+/// The JSON of the body; in a PATCH it may also be called what it is there, a merge patch (RFC 7396).
 pub(super) struct Input<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
@@ -22,7 +22,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
+        let is_patch =
+            parts.method == Method::PATCH && is(&parts.headers, "application/merge-patch+json");
+        if !is_patch && !is_json(&parts.headers) {
             let mut refused = Refused::invalid("the body is not of the type application/json");
             (refused.0.status, refused.0.title) = (415, "Unsupported Media Type".into());
             return Err(refused);
@@ -37,9 +39,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
 /// Whether the body is said to be JSON. A page of another origin can't send this type without
 /// asking first.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    is(headers, "application/json")
+}
+
+fn is(headers: &HeaderMap, wanted: &str) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// All of a body, which the guard has bounded.

@@ -3,11 +3,13 @@
 
 mod add;
 mod agent;
+mod apply;
 mod attach;
 mod care;
 mod device;
 mod events;
 mod exec;
+mod export;
 mod failure;
 mod history;
 mod identity;
@@ -95,6 +97,8 @@ enum Verb {
     Restart(restart::Args),
     Kill(kill::Args),
     Rm(rm::Args),
+    Apply(apply::Args),
+    Export(export::Args),
     Exec(exec::Args),
     History(history::Args),
     Metrics(metrics::Args),
@@ -171,6 +175,8 @@ impl Verb {
             Self::Restart(args) => restart::run(args, context).await,
             Self::Kill(args) => kill::run(args, context).await,
             Self::Rm(args) => rm::run(args, context).await,
+            Self::Apply(args) => apply::run(args, context).await,
+            Self::Export(args) => export::run(args, context).await,
             Self::Exec(args) => exec::run(args, context).await,
             Self::History(args) => history::run(args, context).await,
             Self::Metrics(args) => metrics::run(args, context).await,

@@ -60,6 +60,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         scrollback_kb: args.scrollback_kb,
         log_mb: args.log_mb,
         supervision: args.care.whole(&reached).await?,
+        applied: false,
     };
     let agent: Agent = reached.json(Request::post("/v1/agents", &request)?).await?;
     if args.attach {

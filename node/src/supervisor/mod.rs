@@ -18,8 +18,8 @@ use std::{
 use gantline_protocol::{
     AgentId, Epoch, Timestamp,
     api::{
-        Actor, Agent, AgentPatch, AgentSource, AgentState, Env, EventKind, ExecRequest,
-        RestartPolicy, SpawnRequest, Supervision, signal::Signal,
+        Actor, Agent, AgentPatch, AgentSource, AgentState, Env, EnvDifference, EventKind,
+        ExecRequest, RestartPolicy, SpawnRequest, Supervision, signal::Signal,
     },
     terminal::TerminalSize,
 };
@@ -352,13 +352,15 @@ impl Agents {
     /// # Errors
     /// [`AgentsError`]; nothing was started, and there is no agent.
     pub async fn spawn(&self, request: SpawnRequest) -> Result<Agent, AgentsError> {
-        let SpawnRequest { command, name, size, scrollback_kb, log_mb, supervision } = request;
+        let SpawnRequest { command, name, size, scrollback_kb, log_mb, supervision, applied } =
+            request;
         if supervision.depends_on.is_empty() {
             // What it waits for may bring what it needs.
             Prepared::new(&command)?;
         }
         let size = size.unwrap_or(TerminalSize::STANDARD);
-        let (kind, source) = (Kind::Terminal, AgentSource::Spawn);
+        let source = if applied { AgentSource::Apply } else { AgentSource::Spawn };
+        let kind = Kind::Terminal;
         let described = |agent_id| Described {
             agent_id,
             name,
@@ -492,6 +494,16 @@ impl Agents {
         self.note_edit(&table, id, &members);
         self.obey(&mut table, todo);
         table.describe(id).ok_or(AgentsError::NotFound(id))
+    }
+
+    /// How an environment differs from what was added to an agent's.
+    ///
+    /// # Errors
+    /// [`AgentsError::NotFound`].
+    pub fn compare_env(&self, id: AgentId, env: &Env) -> Result<EnvDifference, AgentsError> {
+        let table = self.table();
+        let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
+        Ok(EnvDifference::between(&entry.described.command.env, env))
     }
 
     /// Forgets an agent that does not run, and its log.

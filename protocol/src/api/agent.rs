@@ -38,6 +38,9 @@ pub struct SpawnRequest {
     /// How it is looked after; its members stand beside the others.
     #[serde(flatten)]
     pub supervision: Supervision,
+    /// Whether a definition file asks for it: one that no longer has it may take it away again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub applied: bool,
 }
 
 impl SpawnRequest {
@@ -51,7 +54,56 @@ impl SpawnRequest {
             scrollback_kb: None,
             log_mb: None,
             supervision: Supervision::default(),
+            applied: false,
         }
+    }
+}
+
+/// Asks how an environment differs from what was added to an agent's own, which is never read back:
+/// `POST /v1/agents/{id}/env/compare`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnvComparison {
+    /// The environment.
+    pub env: Env,
+}
+
+/// The names by which an environment differs from an agent's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnvDifference {
+    /// What the agent does not have.
+    pub added: Vec<String>,
+    /// What has another value.
+    pub changed: Vec<String>,
+    /// What only the agent has.
+    pub removed: Vec<String>,
+}
+
+impl EnvDifference {
+    /// How `new` differs from `old`.
+    #[must_use]
+    pub fn between(old: &Env, new: &Env) -> Self {
+        let value = |env: &Env, wanted: &str| {
+            env.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
+        };
+        let mut difference = Self::default();
+        for (name, is) in new.iter() {
+            match value(old, name) {
+                None => difference.added.push(name.to_owned()),
+                Some(was) if was != is => difference.changed.push(name.to_owned()),
+                Some(_) => {}
+            }
+        }
+        let removed = old.iter().filter(|(name, _)| value(new, name).is_none());
+        difference.removed = removed.map(|(name, _)| name.to_owned()).collect();
+        difference
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
 }
 
@@ -370,6 +422,7 @@ mod tests {
             scrollback_kb: Some("64".parse().unwrap()),
             log_mb: Some("0".parse().unwrap()),
             supervision: Supervision::default(),
+            applied: false,
         };
         is_written_as(
             &request,

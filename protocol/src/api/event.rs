@@ -25,6 +25,11 @@ pub struct Event {
 #[serde(transparent)]
 pub struct EventId(pub u64);
 
+impl EventId {
+    /// The greatest one, 2^53 - 1: every program reads it exactly.
+    pub const MAX: u64 = (1 << 53) - 1;
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -25,8 +25,8 @@ pub mod supervision;
 pub mod vitals;
 
 pub use agent::{
-    Agent, AgentPatch, AgentSource, AgentState, Desired, ExitStatus, LogMb, ScrollbackKb,
-    SpawnRequest,
+    Agent, AgentPatch, AgentSource, AgentState, Desired, EnvComparison, EnvDifference, ExitStatus,
+    LogMb, ScrollbackKb, SpawnRequest,
 };
 pub use browser::{OneTimeToken, PagePlace, PageToken, PageTokenRequest};
 pub use command::{Argv, Command, Cwd, Env};
@@ -56,6 +56,16 @@ pub use supervision::{
     StopPlan, StopSignal, SuccessCodes, Supervision,
 };
 pub use vitals::{AgentVitals, MachineVitals, Vitals};
+
+/// Reads what may be left out but is never null. What a request alone has may be null as well, and
+/// the description says so; what answers have too is described once, and they have no null.
+pub(crate) fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
 
 #[cfg(test)]
 mod tests {

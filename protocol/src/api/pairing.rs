@@ -99,8 +99,10 @@ pub struct InvitationRequest {
     /// What each device will be allowed to do.
     pub role: Role,
     /// For how many milliseconds it works: 1 second to 30 days.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1000, maximum = 2_592_000_000_u32))]
     pub valid_for_ms: u32,
     /// How many devices it may pair: 1 to 1,000.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
     pub uses: u32,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Argv, command::without_nul};
+use super::{Argv, command::without_nul, not_null};
 use crate::WireError;
 
 /// A check that is made again and again while an agent's process lives.
@@ -26,14 +26,14 @@ pub enum ProbeCheck {
     /// Something accepts TCP connections on this port of 127.0.0.1 or ::1.
     Tcp {
         /// The port.
-        #[cfg_attr(feature = "openapi", schema(value_type = u16, minimum = 1))]
+        #[cfg_attr(feature = "openapi", schema(value_type = u16, minimum = 1, maximum = 65_535))]
         port: std::num::NonZeroU16,
     },
     /// `GET` on this port of 127.0.0.1 is answered with a status below 400. Redirects are not
     /// followed.
     Http {
         /// The port.
-        #[cfg_attr(feature = "openapi", schema(value_type = u16, minimum = 1))]
+        #[cfg_attr(feature = "openapi", schema(value_type = u16, minimum = 1, maximum = 65_535))]
         port: std::num::NonZeroU16,
         /// Path and query, beginning with `/`; `/` if left out.
         #[serde(default)]
@@ -92,14 +92,20 @@ impl Default for ProbePace {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct WrittenPace {
+    #[serde(deserialize_with = "not_null")]
     interval_ms: Option<u32>,
+    #[serde(deserialize_with = "not_null")]
     timeout_ms: Option<u32>,
+    #[serde(deserialize_with = "not_null")]
     start_period_ms: Option<u32>,
+    #[serde(deserialize_with = "not_null")]
     failures: Option<u32>,
+    #[serde(deserialize_with = "not_null")]
     successes: Option<u32>,
+    #[serde(deserialize_with = "not_null")]
     restarts: Option<bool>,
 }
 
@@ -254,6 +260,7 @@ mod tests {
             (r#"{"kind":"exec","argv":[]}"#, "names no program"),
             (r#"{"kind":"tcp","port":1,"intervalMs":99}"#, "within 100 and 3,600,000"),
             (r#"{"kind":"tcp","port":1,"failures":0}"#, "within 1 and 100"),
+            (r#"{"kind":"tcp","port":1,"failures":null}"#, "null"),
             (r#"{"kind":"moon"}"#, "unknown variant"),
         ];
         for (json, expected) in complaints {

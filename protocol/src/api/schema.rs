@@ -47,17 +47,17 @@ schema! {
     HostName => text("A relay's domain, lower case, without port; or an IP address.", HostName::MAX),
     RelayAddress => text("A relay as it is dialled: host[:port][~pin].", RelayAddress::MAX),
     Name => text("A name for people, without control or invisible characters.", Name::MAX),
-    Cwd => text("A directory; a relative one begins at the user's home directory.", Cwd::MAX),
+    Cwd => text("A directory; a relative one begins at the user's home directory.", Cwd::MAX).pattern(Some(WITHOUT_NUL)),
     InvitationLink => text("A link that pairs whoever has it, shown this once.", 4096),
-    Timestamp => number("Milliseconds since 1970-01-01T00:00:00Z.", KnownFormat::Int64),
+    Timestamp => described("Milliseconds since 1970-01-01T00:00:00Z.").schema_type(Type::Integer).minimum(Some(0)),
     Offset => number("Bytes of output since the epoch began.", KnownFormat::Int64),
-    EventId => number("The place of an event among all of this machine.", KnownFormat::Int64),
+    EventId => number("The place of an event among all of this machine.", KnownFormat::Int64).maximum(Some(EventId::MAX)),
     InvitationId => number("Names an invitation on its machine.", KnownFormat::Int64),
     TerminalSize => cells(),
     ExitStatus => exit(),
     ExecBytes => output(),
     ProbePath => pattern("Path and query of a check by HTTP.", "^/[!-~]*$").max_length(Some(ProbePath::MAX)),
-    LineText => text("What is looked for in a line of output, without line breaks.", LineText::MAX),
+    LineText => text("What is looked for in a line of output, without line breaks.", LineText::MAX).pattern(Some("^[^\\u0000\\r\\n]*$")),
     Cursor => pattern("A place in a list, from `next` of its last page.", "^[A-Za-z0-9_-]+$").max_length(Some(Cursor::MAX)),
     StopSignal => stop_signal(),
     SuccessCodes => success_codes(),
@@ -66,6 +66,8 @@ schema! {
     Env => environment(),
     AddMachineRequest => machine_to_add(),
 }
+
+const WITHOUT_NUL: &str = "^[^\\u0000]*$";
 
 fn described(what: &str) -> ObjectBuilder {
     ObjectBuilder::new().description(Some(what))
@@ -129,10 +131,14 @@ fn output() -> OneOfBuilder {
         .item(as_member("They are not UTF-8.", "base64"))
 }
 
+fn without_nul() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(WITHOUT_NUL))
+}
+
 fn arguments() -> ArrayBuilder {
     ArrayBuilder::new()
         .description(Some("The program and its arguments, without NUL."))
-        .items(ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_ITEM)))
+        .items(without_nul().max_length(Some(MAX_ITEM)))
         .min_items(Some(1))
         .max_items(Some(Argv::MAX_ITEMS))
 }
@@ -169,9 +175,11 @@ fn machine_to_add() -> OneOfBuilder {
 }
 
 fn environment() -> ObjectBuilder {
-    let value = Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
+    let value = Schema::from(without_nul().build());
+    let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^=\\u0000]+$"));
     described("Environment variables by name. A value may refer to a secret, `@secret:NAME`.")
         .schema_type(Type::Object)
+        .property_names(Some(name.build()))
         .additional_properties(Some(AdditionalProperties::RefOr(value.into())))
         .max_properties(Some(Env::MAX_ENTRIES))
 }

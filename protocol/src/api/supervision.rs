@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Probe, Signal};
+use super::{Probe, Signal, not_null};
 use crate::{AgentId, WireError};
 
 /// How an agent is looked after, as [`super::SpawnRequest`] and [`super::Agent`] carry it beside
@@ -19,7 +19,7 @@ pub struct Supervision {
     /// How it is stopped.
     pub stop: StopPlan,
     /// What tells whether it is well; nothing does if left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
     /// What must be true of other agents of this machine before it is started.
     #[serde(skip_serializing_if = "Dependencies::is_empty")]
@@ -257,8 +257,11 @@ impl ResourceLimits {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenLimits {
+    #[serde(default, deserialize_with = "not_null")]
     memory_mb: Option<u32>,
+    #[serde(default, deserialize_with = "not_null")]
     cpu_percent: Option<u32>,
+    #[serde(default, deserialize_with = "not_null")]
     pids: Option<u32>,
 }
 
@@ -314,6 +317,8 @@ mod tests {
             (r#"{"limits":{"memoryMb":0}}"#, "memoryMb"),
             (r#"{"limits":{"cpuPercent":102401}}"#, "cpuPercent"),
             (r#"{"limits":{"pids":0}}"#, "pids"),
+            (r#"{"limits":{"pids":null}}"#, "null"),
+            (r#"{"probe":null}"#, "null"),
             (
                 r#"{"dependsOn":[{"agentId":"ag-x7k2p","condition":"started"},{"agentId":"ag-x7k2p","condition":"healthy"}]}"#,
                 "names an agent twice",

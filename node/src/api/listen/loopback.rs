@@ -53,6 +53,8 @@ const PORTS: u16 = 32;
 const SESSION: &str = "/v1/session";
 /// Where a page asks what it is served by.
 const PLACE: &str = "/v1/place";
+/// What monitoring reads: the one route that is not below `/v1`.
+const METRICS: &str = "/metrics";
 /// Where a page trades its one-time token for the token of the API.
 const PAGE_TOKEN: &str = "/v1/page-token";
 /// The greatest body of that, in bytes.
@@ -199,6 +201,7 @@ impl LoopbackEntrance {
             SESSION => return self.take_pipe(request),
             PLACE => return place(request.method()),
             PAGE_TOKEN => return self.trade(request, peer).await,
+            METRICS => {}
             path if path != "/v1" && !path.starts_with("/v1/") => return Ok(self.page(&request)),
             _ => {}
         }

@@ -7,7 +7,7 @@ use axum::{
 };
 use gantline_protocol::{
     AgentId,
-    api::{Agent, AgentPatch, SignalRequest, SpawnRequest},
+    api::{Agent, AgentPatch, EnvComparison, EnvDifference, SignalRequest, SpawnRequest},
 };
 use http::{HeaderValue, StatusCode, header::LOCATION};
 
@@ -23,6 +23,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/agents",
+    tag = "agents",
     operation_id = "list_agents",
     responses((status = 200, description = "The agents.", body = Vec<Agent>))
 )]
@@ -34,13 +35,41 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<Agent>> {
 #[utoipa::path(
     post,
     path = "/v1/agents",
+    tag = "agents",
     operation_id = "spawn_agent",
-    request_body = SpawnRequest,
+    request_body(
+        content = SpawnRequest,
+        examples(
+            ("once" = (
+                summary = "A command that is run once",
+                value = json!({ "argv": ["make", "all"], "cwd": "src/project", "env": { "CI": "1" }, "name": "build" }),
+            )),
+            ("service" = (
+                summary = "A service that is kept alive",
+                value = json!({
+                    "argv": ["python3", "-m", "http.server", "8080"],
+                    "name": "files",
+                    "restart": "always",
+                    "stop": { "signal": "INT", "graceMs": 3000 },
+                    "probe": { "kind": "http", "port": 8080, "path": "/", "startPeriodMs": 2000 },
+                    "limits": { "memoryMb": 256 },
+                }),
+            )),
+        ),
+    ),
     responses((
         status = 201,
         description = "The agent.",
         body = Agent,
         headers(("Location" = String, description = "Its path.")),
+        links(
+            ("itself" = (operation_id = "find_agent", parameters(("id" = "$response.body#/agentId")))),
+            ("output" = (operation_id = "read_output", parameters(("id" = "$response.body#/agentId")))),
+            ("terminal" = (operation_id = "terminal", parameters(("id" = "$response.body#/agentId")))),
+            ("signal" = (operation_id = "signal_agent", parameters(("id" = "$response.body#/agentId")))),
+            ("stop" = (operation_id = "stop_agent", parameters(("id" = "$response.body#/agentId")))),
+            ("remove" = (operation_id = "remove_agent", parameters(("id" = "$response.body#/agentId")))),
+        ),
     ))
 )]
 pub(super) async fn spawn(
@@ -57,6 +86,7 @@ pub(super) async fn spawn(
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}",
+    tag = "agents",
     operation_id = "find_agent",
     params(("id" = AgentId, Path, description = "The agent.")),
     responses((status = 200, description = "The agent.", body = Agent))
@@ -72,6 +102,7 @@ pub(super) async fn find(
 #[utoipa::path(
     delete,
     path = "/v1/agents/{id}",
+    tag = "agents",
     operation_id = "remove_agent",
     params(("id" = AgentId, Path, description = "The agent.")),
     responses((status = 204, description = "It is removed."))
@@ -89,9 +120,10 @@ pub(super) async fn remove(
 #[utoipa::path(
     post,
     path = "/v1/agents/{id}/signal",
+    tag = "agents",
     operation_id = "signal_agent",
     params(("id" = AgentId, Path, description = "The agent.")),
-    request_body = SignalRequest,
+    request_body(content = SignalRequest, example = json!({ "signal": "HUP" })),
     responses((status = 200, description = "It is sent.", body = Agent))
 )]
 pub(super) async fn signal(
@@ -126,6 +158,7 @@ pub(super) async fn start(
 #[utoipa::path(
     post,
     path = "/v1/agents/{id}/stop",
+    tag = "agents",
     operation_id = "stop_agent",
     params(("id" = AgentId, Path, description = "The agent.")),
     responses((status = 202, description = "It is told to stop.", body = Agent))
@@ -175,6 +208,24 @@ pub(super) async fn edit(
     Input(patch): Input<AgentPatch>,
 ) -> Result<Json<Agent>, Refused> {
     Ok(Json(app.mutations.edit(&who, id, patch).await?))
+}
+
+/// How an environment differs from what was added to the agent's own, by names: values are never
+/// read back.
+#[utoipa::path(
+    post,
+    path = "/v1/agents/{id}/env/compare",
+    operation_id = "compare_env",
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body(content = EnvComparison, example = json!({ "env": { "CI": "1" } })),
+    responses((status = 200, description = "The difference.", body = EnvDifference))
+)]
+pub(super) async fn compare_env(
+    State(app): State<App>,
+    Id(id): Id<AgentId>,
+    Input(EnvComparison { env }): Input<EnvComparison>,
+) -> Result<Json<EnvDifference>, Refused> {
+    Ok(Json(app.agents.compare_env(id, &env)?))
 }
 
 /// The path of an agent, for `Location`.

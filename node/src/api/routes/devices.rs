@@ -13,6 +13,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/devices",
+    tag = "devices",
     operation_id = "list_devices",
     responses((status = 200, description = "The devices.", body = Vec<Device>))
 )]
@@ -24,6 +25,7 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<Device>> {
 #[utoipa::path(
     delete,
     path = "/v1/devices/{id}",
+    tag = "devices",
     operation_id = "revoke_device",
     params(("id" = DeviceId, Path, description = "The device.")),
     responses((status = 204, description = "It is removed."))

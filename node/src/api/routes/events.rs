@@ -29,7 +29,9 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[utoipa::path(
     get,
     path = "/v1/events",
-    params(("Last-Event-ID" = Option<u64>, Header, description = "The last event that was heard.")),
+    operation_id = "events",
+    tag = "events",
+    params(("Last-Event-ID" = Option<EventId>, Header, description = "The last event that was heard.")),
     responses((
         status = 200,
         description = "The events, without end.",
@@ -45,7 +47,9 @@ pub(super) async fn events(
     let after = match headers.get(LAST_EVENT_ID) {
         Some(value) => {
             let id = value.to_str().ok().and_then(|text| text.parse().ok());
-            Some(EventId(id.ok_or_else(|| Refused::invalid("Last-Event-ID is not a number"))?))
+            let id = id.filter(|id| *id <= EventId::MAX);
+            let why = "Last-Event-ID is not the number of an event";
+            Some(EventId(id.ok_or_else(|| Refused::invalid(why))?))
         }
         None => None,
     };

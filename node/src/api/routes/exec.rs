@@ -26,8 +26,12 @@ use crate::{
 #[utoipa::path(
     post,
     path = "/v1/exec",
+    tag = "exec",
     operation_id = "exec",
-    request_body = ExecRequest,
+    request_body(
+        content = ExecRequest,
+        example = json!({ "argv": ["uname", "-r"], "timeoutMs": 10_000 }),
+    ),
     responses((
         status = 200,
         description = "What happens, one event on each line.",

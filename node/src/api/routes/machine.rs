@@ -14,6 +14,8 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/machine",
+    operation_id = "machine",
+    tag = "machine",
     responses((status = 200, description = "The machine.", body = Machine))
 )]
 pub(super) async fn machine(State(app): State<App>, who: Principal) -> Json<Machine> {
@@ -34,6 +36,8 @@ pub(super) async fn machine(State(app): State<App>, who: Principal) -> Json<Mach
 #[utoipa::path(
     get,
     path = "/v1/status",
+    operation_id = "status",
+    tag = "machine",
     responses((status = 200, description = "The status.", body = Status))
 )]
 pub(super) async fn status(State(app): State<App>) -> Json<Status> {

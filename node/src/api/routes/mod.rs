@@ -47,6 +47,7 @@ pub(super) fn own() -> OpenApiRouter<App> {
         .routes(routes!(agents::list, agents::spawn))
         .routes(routes!(agents::find, agents::edit, agents::remove))
         .routes(routes!(agents::signal))
+        .routes(routes!(agents::compare_env))
         .routes(routes!(agents::start))
         .routes(routes!(agents::stop))
         .routes(routes!(agents::restart))
@@ -73,6 +74,8 @@ pub(super) fn own() -> OpenApiRouter<App> {
 #[utoipa::path(
     get,
     path = "/v1/openapi.json",
+    operation_id = "openapi",
+    tag = "machine",
     responses((status = 200, description = "The OpenAPI document.", body = Value))
 )]
 async fn openapi() -> Json<&'static Value> {

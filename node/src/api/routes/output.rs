@@ -54,6 +54,7 @@ pub(super) struct Part {
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}/output",
+    tag = "agents",
     operation_id = "read_output",
     params(("id" = AgentId, Path, description = "The agent."), Part),
     responses((
@@ -66,6 +67,12 @@ pub(super) struct Part {
             ("gantline-offset" = u64, description = "The place of the first byte."),
             ("gantline-gap" = Option<String>, description = "What is gone, as FROM-TO."),
         ),
+    ), (
+        status = 409,
+        description = "The agent's process is another one now; what was asked for is gone.",
+    ), (
+        status = 503,
+        description = "What holds the output can't be reached now.",
     ))
 )]
 pub(super) async fn output(

@@ -19,8 +19,9 @@ use crate::{
 #[utoipa::path(
     post,
     path = "/v1/pairing-codes",
+    tag = "pairing",
     operation_id = "mint_pairing_code",
-    request_body = PairingCodeRequest,
+    request_body(content = PairingCodeRequest, example = json!({ "role": "operator" })),
     responses((status = 201, description = "The code, shown this once.", body = MintedCode))
 )]
 pub(super) async fn mint_code(
@@ -36,6 +37,7 @@ pub(super) async fn mint_code(
 #[utoipa::path(
     get,
     path = "/v1/invitations",
+    tag = "pairing",
     operation_id = "list_invitations",
     responses((status = 200, description = "The invitations.", body = Vec<Invitation>))
 )]
@@ -47,12 +49,22 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<Invitation>> {
 #[utoipa::path(
     post,
     path = "/v1/invitations",
+    tag = "pairing",
     operation_id = "mint_invitation",
-    request_body = InvitationRequest,
+    request_body(
+        content = InvitationRequest,
+        example = json!({ "role": "observer", "validForMs": 86_400_000, "uses": 1 }),
+    ),
     responses((
         status = 201,
         description = "The invitation, with its link, which is shown this once.",
         body = MintedInvitation,
+        links((
+            "withdraw" = (
+                operation_id = "withdraw_invitation",
+                parameters(("id" = "$response.body#/invitationId")),
+            )
+        )),
     ))
 )]
 pub(super) async fn invite(
@@ -68,6 +80,7 @@ pub(super) async fn invite(
 #[utoipa::path(
     delete,
     path = "/v1/invitations/{id}",
+    tag = "pairing",
     operation_id = "withdraw_invitation",
     params(("id" = InvitationId, Path, description = "The invitation.")),
     responses((status = 204, description = "It is withdrawn."))

@@ -25,6 +25,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/agents/{id}/terminal",
+    tag = "agents",
     operation_id = "terminal",
     params(("id" = AgentId, Path, description = "The agent.")),
     responses(
@@ -35,6 +36,9 @@ use crate::{
             body = Vec<u8>,
             content_type = "application/octet-stream",
         ),
+        (status = 400, description = "It asks for a WebSocket, and not as RFC 6455 has it."),
+        (status = 409, description = "The agent has no terminal: it was started by `exec`."),
+        (status = 503, description = "What holds the terminal can't be reached now."),
     )
 )]
 pub(super) async fn terminal(

@@ -1,0 +1,138 @@
+//! Definition files with a real node: what `gantline apply` starts, changes and leaves alone.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub
+)]
+
+mod cli_support;
+
+use std::{
+    fs,
+    io::Write,
+    process::{Output, Stdio},
+};
+
+use cli_support::Home;
+use serde_json::Value;
+
+const FILE: &str = r#"
+[defaults]
+restart = "always"
+
+[agents.web]
+command = "echo token $TOKEN; exec sleep 600"
+env = { TOKEN = "hunter2" }
+dependsOn = { db = "healthy" }
+
+[agents.db]
+argv = ["sh", "-c", "echo ready; exec sleep 600"]
+probe = { kind = "line", text = "ready" }
+stop = { signal = "TERM", graceMs = 2000 }
+"#;
+
+/// Applies `file`, with these options.
+fn apply(home: &Home, file: &str, options: &[&str]) -> (Option<i32>, String, String) {
+    let arguments = [&["apply"], options, &["-"]].concat();
+    let mut child = home
+        .command(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(file.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn agents(home: &Home) -> Vec<Value> {
+    serde_json::from_str::<Vec<Value>>(&home.ok(&["ps", "-a", "--json"])).unwrap()
+}
+
+fn agent(home: &Home, name: &str) -> Value {
+    let agents = agents(home);
+    agents.into_iter().find(|agent| agent["name"] == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+#[test]
+fn a_file_comes_true_once_and_nothing_is_touched_the_second_time() {
+    let home = Home::with_node();
+    let (code, out, err) = apply(&home, FILE, &["--dry-run"]);
+    assert_eq!((code, agents(&home).len()), (Some(0), 0), "{out}{err}");
+    assert!(out.contains("+ db") && err.contains("2 agents would change"), "{out}{err}");
+
+    let (code, out, err) = apply(&home, FILE, &[]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let (web, db) = (agent(&home, "web"), agent(&home, "db"));
+    assert_eq!((&web["source"], &web["restart"]), (&"apply".into(), &"always".into()));
+    assert_eq!(web["dependsOn"][0]["agentId"], db["agentId"]);
+
+    let (code, out, err) = apply(&home, FILE, &[]);
+    assert_eq!(code, Some(0));
+    assert!(err.contains("nothing to change") && !out.contains(['+', '~', '!']), "{out}{err}");
+    let again = (agent(&home, "web"), agent(&home, "db"));
+    assert_eq!(again.1["pid"], db["pid"], "it was restarted");
+    assert_eq!((&again.0["agentId"], &again.1["agentId"]), (&web["agentId"], &db["agentId"]));
+    home.ok(&["kill", "--all", "-9"]);
+}
+
+#[test]
+fn what_differs_is_changed_and_a_password_is_never_shown() {
+    let home = Home::with_node();
+    apply(&home, FILE, &[]);
+    let db = agent(&home, "db");
+    let other = FILE.replace("hunter2", "swordfish").replace("2000", "3000");
+    for options in [&["--diff", "--dry-run"][..], &["--diff"], &["--json"]] {
+        let (code, out, err) = apply(&home, &other, options);
+        assert_eq!(code, Some(0), "{out}{err}");
+        assert!(
+            !(out.clone() + &err).contains("hunter2") && !out.contains("swordfish"),
+            "{out}{err}"
+        );
+        if options.contains(&"--diff") {
+            assert!(out.contains("TOKEN changed") && out.contains("3000"), "{out}");
+        }
+    }
+    let changed = agent(&home, "db");
+    assert_eq!((&changed["pid"], &changed["stop"]["graceMs"]), (&db["pid"], &3000.into()));
+    let (_, _, err) = apply(&home, &other, &[]);
+    assert!(err.contains("nothing to change"), "{err}");
+    home.ok(&["kill", "--all", "-9"]);
+}
+
+#[test]
+fn what_was_exported_is_applied_without_a_change_and_prune_asks_first() {
+    let home = Home::with_node();
+    apply(&home, FILE, &[]);
+    let exported = home.ok(&["export"]);
+    assert!(exported.contains("[agents.web]") && !exported.contains("hunter2"), "{exported}");
+    let (code, out, err) = apply(&home, &exported, &["--prune"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(err.contains("nothing to change"), "{exported}{out}{err}");
+
+    let only_db = exported.split("[agents.web]").next().unwrap();
+    let (code, _, err) = apply(&home, only_db, &["--prune"]);
+    assert_eq!((code, agents(&home).len()), (Some(2), 2), "{err}");
+    let (code, out, err) = apply(&home, only_db, &["--prune", "--yes"]);
+    assert_eq!((code, agents(&home).len()), (Some(0), 1), "{out}{err}");
+    home.ok(&["kill", "--all", "-9"]);
+}
+
+#[test]
+fn a_file_with_a_mistake_changes_nothing_and_says_where_it_is() {
+    let home = Home::with_node();
+    let path = home.path().join("agents.toml");
+    fs::write(&path, "[agents.a]\nargv = [\"true\"]\nretsart = \"no\"\n").unwrap();
+    let ran = home.run(&["apply", path.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains("agents.toml:3: agents.a.retsart"), "{}", ran.err);
+    assert_eq!(agents(&home).len(), 0);
+    let ran = home.run(&["apply", "/no/such/file"]);
+    assert!(ran.code == Some(1) && ran.err.contains("can't be read"), "{}", ran.err);
+}
