@@ -97,7 +97,7 @@ impl Node {
                 [] | [_] if begun.elapsed() < PATIENCE => {}
                 lives => panic!("{lives:?}"),
             }
-            std::thread::sleep(Duration::from_millis(20));
+            pause();
         }
     }
 }
@@ -107,6 +107,12 @@ impl Drop for Node {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
+}
+
+/// Another process tells nobody when it has done something.
+#[allow(clippy::disallowed_methods)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
 }
 
 fn gantline(dir: &Path) -> Command {
@@ -133,7 +139,7 @@ fn up(dir: &Path) -> Child {
         let log = || std::fs::read_to_string(dir.join("log")).unwrap();
         assert!(program.try_wait().unwrap().is_none(), "{}", log());
         assert!(begun.elapsed() < PATIENCE, "{}", log());
-        std::thread::sleep(Duration::from_millis(10));
+        pause();
     }
     program
 }
@@ -218,7 +224,12 @@ fn no_row_stays_open_of_what_ended_while_the_node_was_dead() {
     // One of them goes without a trace, shim and files and all.
     let vanished = node.dir.path().join("home/log").join(vanishes.agent_id.to_string());
     vanish(&vanished);
-    std::thread::sleep(Duration::from_millis(700));
+    let exit = node.dir.path().join(format!("home/log/{}/exit.json", ends.agent_id));
+    let begun = Instant::now();
+    while !exit.exists() {
+        assert!(begun.elapsed() < PATIENCE, "its shim did not note how it ended");
+        pause();
+    }
     node.start_again();
     let begun = Instant::now();
     let end = node.life(&ends, |life| life.ended_at.is_some());
@@ -271,7 +282,7 @@ fn what_is_used_can_be_charted_and_scraped() {
             break metrics;
         }
         assert!(begun.elapsed() < 2 * PATIENCE, "{metrics:?}");
-        std::thread::sleep(Duration::from_millis(200));
+        pause();
     };
     assert_eq!(metrics.agent_id, Some(busy.agent_id));
     let lengths = [metrics.memory.mean.len(), metrics.processes.max.len(), metrics.at.len()];
