@@ -24,6 +24,8 @@ BEYOND_THE_DOCUMENT = (
     "it can't run in",
     "dependsOn: ",
     "stepMs` is too small",
+    "is not before `to`",
+    "no word to look for",
     "of a page of this list",
     "number too large",
     "`to` is before `from`",

@@ -644,19 +644,13 @@ export interface components {
             name?: components["schemas"]["Name"];
             /** @description When the next process is started, in `AgentState::Backoff`. */
             nextStartAt?: components["schemas"]["Timestamp"];
-            /**
-             * Format: int64
-             * @description The process id, while there is a process.
-             */
+            /** @description The process id, while there is a process. */
             pid?: number;
             /** @description Why nothing can be done with it or learned of it, although its process may live. */
             problem?: string;
             /** @description Why it is in this state, for people, where the state does not say it. */
             reason?: string;
-            /**
-             * Format: int64
-             * @description How often the supervisor started it anew since a person last did.
-             */
+            /** @description How often the supervisor started it anew since a person last did. */
             restarts: number;
             /** @description Whether the first item of `argv` is a script for the shell. */
             shell: boolean;
@@ -715,30 +709,18 @@ export interface components {
              * @description Processor time since the last look, in percent of one core.
              */
             cpuPercent: number;
-            /**
-             * Format: int64
-             * @description Bytes read from disks since its processes were started, of those that still live.
-             */
+            /** @description Bytes read from disks since its processes were started, of those that still live. */
             diskRead: number;
-            /**
-             * Format: int64
-             * @description Bytes written to disks, likewise.
-             */
+            /** @description Bytes written to disks, likewise. */
             diskWritten: number;
             /**
              * @description The last line that it wrote which is not empty: at most 200 characters, without control
              *     sequences. It is a stranger's text.
              */
             lastLine?: string;
-            /**
-             * Format: int64
-             * @description Resident memory, in bytes. What its processes share is counted for each.
-             */
+            /** @description Resident memory, in bytes. What its processes share is counted for each. */
             memory: number;
-            /**
-             * Format: int64
-             * @description Its processes.
-             */
+            /** @description Its processes. */
             processes: number;
         };
         /** @description A machine's subdomain. */
@@ -869,10 +851,7 @@ export interface components {
             /** @description Its place among all events of this machine. */
             id: components["schemas"]["EventId"];
         };
-        /**
-         * Format: int64
-         * @description The place of an event among all of this machine.
-         */
+        /** @description The place of an event among all of this machine. */
         EventId: number;
         /** @description What happened. */
         EventKind: {
@@ -919,10 +898,7 @@ export interface components {
             host: components["schemas"]["HostName"];
             /** @enum {string} */
             kind: "link-down";
-            /**
-             * Format: int64
-             * @description When the node dials next, in milliseconds from now.
-             */
+            /** @description When the node dials next, in milliseconds from now. */
             retryInMs: number;
             /** @description Why, for people; it may quote the relay: show it as text. */
             why: string;
@@ -983,10 +959,7 @@ export interface components {
         };
         /** @description Asks for one command to be run without a terminal and without standard input. */
         ExecRequest: components["schemas"]["Command"] & {
-            /**
-             * Format: int64
-             * @description After how many milliseconds it is stopped, from 1; never if left out.
-             */
+            /** @description After how many milliseconds it is stopped, from 1; never if left out. */
             timeoutMs?: number | null;
         };
         /** @description How a process ended. */
@@ -997,15 +970,9 @@ export interface components {
         };
         /** @description How the keeping of history is doing, as `GET /v1/status` tells it. */
         HistoryStatus: {
-            /**
-             * Format: int64
-             * @description The size of its files, in bytes.
-             */
+            /** @description The size of its files, in bytes. */
             bytes: number;
-            /**
-             * Format: int64
-             * @description What was not noted since the node started, because nothing could be written for too long.
-             */
+            /** @description What was not noted since the node started, because nothing could be written for too long. */
             dropped: number;
             /** @description Why nothing can be written at the moment, for people. */
             problem?: string;
@@ -1024,16 +991,10 @@ export interface components {
             invitationId: components["schemas"]["InvitationId"];
             /** @description What each device will be allowed to do. */
             role: components["schemas"]["Role"];
-            /**
-             * Format: int64
-             * @description How many more devices it may pair.
-             */
+            /** @description How many more devices it may pair. */
             usesLeft: number;
         };
-        /**
-         * Format: int64
-         * @description Names an invitation on its machine.
-         */
+        /** @description Names an invitation on its machine. */
         InvitationId: number;
         /** @description A link that pairs whoever has it, shown this once. At most 4096 bytes of UTF-8. */
         InvitationLink: string;
@@ -1041,15 +1002,9 @@ export interface components {
         InvitationRequest: {
             /** @description What each device will be allowed to do. */
             role: components["schemas"]["Role"];
-            /**
-             * Format: int64
-             * @description How many devices it may pair: 1 to 1,000.
-             */
+            /** @description How many devices it may pair: 1 to 1,000. */
             uses: number;
-            /**
-             * Format: int64
-             * @description For how many milliseconds it works: 1 second to 30 days.
-             */
+            /** @description For how many milliseconds it works: 1 second to 30 days. */
             validForMs: number;
         };
         /**
@@ -1070,10 +1025,7 @@ export interface components {
             by?: components["schemas"]["Actor"];
             /** @description Where it ran. */
             cwd?: string;
-            /**
-             * Format: int64
-             * @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile.
-             */
+            /** @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile. */
             durationMs?: number;
             /** @description When it ended. For one that was lost, when that was noticed. */
             endedAt?: components["schemas"]["Timestamp"];
@@ -1136,10 +1088,7 @@ export interface components {
             lastErrorAt?: components["schemas"]["Timestamp"];
             /** @description When the node dials next, while the link is down. */
             nextTryAt?: components["schemas"]["Timestamp"];
-            /**
-             * Format: int64
-             * @description The round trip to the relay in microseconds, while it is up and once it was measured.
-             */
+            /** @description The round trip to the relay in microseconds, while it is up and once it was measured. */
             rttUs?: number;
             /** @description Since when it is so. */
             since: components["schemas"]["Timestamp"];
@@ -1209,30 +1158,18 @@ export interface components {
         };
         /** @description What a machine uses. */
         MachineVitals: {
-            /**
-             * Format: int64
-             * @description Processor cores.
-             */
+            /** @description Processor cores. */
             cores: number;
             /**
              * Format: double
              * @description Processor time since the last look, in percent of one core: 200 is two cores at work.
              */
             cpuPercent: number;
-            /**
-             * Format: int64
-             * @description All memory, in bytes.
-             */
+            /** @description All memory, in bytes. */
             memoryTotal: number;
-            /**
-             * Format: int64
-             * @description Memory in use, in bytes: what is neither free nor could be freed at once.
-             */
+            /** @description Memory in use, in bytes: what is neither free nor could be freed at once. */
             memoryUsed: number;
-            /**
-             * Format: int64
-             * @description Processes.
-             */
+            /** @description Processes. */
             processes: number;
         };
         /**
@@ -1257,10 +1194,7 @@ export interface components {
             memory: components["schemas"]["Amounts"];
             /** @description Processes. */
             processes: components["schemas"]["Amounts"];
-            /**
-             * Format: int64
-             * @description What one place stands for, in milliseconds.
-             */
+            /** @description What one place stands for, in milliseconds. */
             stepMs: number;
             /** @description Its end, not included. */
             to: components["schemas"]["Timestamp"];
@@ -1281,10 +1215,7 @@ export interface components {
         };
         /** @description A name for people, without control or invisible characters. At most 64 bytes of UTF-8. */
         Name: string;
-        /**
-         * Format: int64
-         * @description Bytes of output since the epoch began.
-         */
+        /** @description Bytes of output since the epoch began. */
         Offset: number;
         /** @description Lets one page of the machine's own user in, once: `POST /v1/one-time-tokens`. */
         OneTimeToken: {
@@ -1321,10 +1252,7 @@ export interface components {
                 by?: components["schemas"]["Actor"];
                 /** @description Where it ran. */
                 cwd?: string;
-                /**
-                 * Format: int64
-                 * @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile.
-                 */
+                /** @description How long it lived, in milliseconds; 0 if the clock was set back meanwhile. */
                 durationMs?: number;
                 /** @description When it ended. For one that was lost, when that was noticed. */
                 endedAt?: components["schemas"]["Timestamp"];
@@ -1426,20 +1354,14 @@ export interface components {
         ProbeCheck: {
             /** @enum {string} */
             kind: "tcp";
-            /**
-             * Format: int64
-             * @description The port.
-             */
+            /** @description The port. */
             port: number;
         } | {
             /** @enum {string} */
             kind: "http";
             /** @description Path and query, beginning with `/`; `/` if left out. */
             path?: components["schemas"]["ProbePath"];
-            /**
-             * Format: int64
-             * @description The port.
-             */
+            /** @description The port. */
             port: number;
         } | {
             /** @description The program and its arguments. */
@@ -1458,13 +1380,11 @@ export interface components {
         /** @description When a probe is made, and how many results in a row count. */
         ProbePace: {
             /**
-             * Format: int64
              * @description Failures in a row until it is unhealthy, 1 to 100; 3 if left out.
              * @default 3
              */
             failures?: number;
             /**
-             * Format: int64
              * @description Between the end of one check and the next, 100 to 3,600,000 ms; 5,000 if left out.
              * @default 5000
              */
@@ -1476,20 +1396,17 @@ export interface components {
              */
             restarts?: boolean;
             /**
-             * Format: int64
              * @description How long failures do not count after a start, at most 3,600,000 ms; 0 if left out. The first
              *     success ends it.
              * @default 0
              */
             startPeriodMs?: number;
             /**
-             * Format: int64
              * @description Successes in a row until it is healthy, 1 to 100; 1 if left out.
              * @default 1
              */
             successes?: number;
             /**
-             * Format: int64
              * @description How long one check may take, 10 to 600,000 ms; 2,000 if left out.
              * @default 2000
              */
@@ -1505,10 +1422,7 @@ export interface components {
             detail?: string;
             /** @description The path of the resource in question. */
             instance?: string;
-            /**
-             * Format: int64
-             * @description The status code, 400 to 599.
-             */
+            /** @description The status code, 400 to 599. */
             status: number;
             /** @description The status in words (RFC 9110 section 15). */
             title: string;
@@ -1536,10 +1450,7 @@ export interface components {
             path: components["schemas"]["PathKind"];
             /** @description The relay that it goes through, if it does. */
             relay?: components["schemas"]["HostName"];
-            /**
-             * Format: int64
-             * @description The round-trip time in microseconds, once measured; not of the gateway's own machine.
-             */
+            /** @description The round-trip time in microseconds, once measured; not of the gateway's own machine. */
             rttUs?: number;
             /** @description Since when it is open. */
             since?: components["schemas"]["Timestamp"];
@@ -1576,20 +1487,11 @@ export interface components {
          *     agent says whether it is.
          */
         ResourceLimits: {
-            /**
-             * Format: int64
-             * @description Processor time in percent of one core, 1 to 102,400.
-             */
+            /** @description Processor time in percent of one core, 1 to 102,400. */
             cpuPercent?: number;
-            /**
-             * Format: int64
-             * @description Memory in MiB, 1 to 16,777,216.
-             */
+            /** @description Memory in MiB, 1 to 16,777,216. */
             memoryMb?: number;
-            /**
-             * Format: int64
-             * @description Processes and threads, 1 to 4,194,304.
-             */
+            /** @description Processes and threads, 1 to 4,194,304. */
             pids?: number;
         };
         /**
@@ -1617,16 +1519,10 @@ export interface components {
         SpawnRequest: components["schemas"]["Command"] & components["schemas"]["Supervision"] & {
             /** @description Whether a definition file asks for it: one that no longer has it may take it away again. */
             applied?: boolean;
-            /**
-             * Format: int64
-             * @description How much of its output is kept in files beyond that, in MiB; 128 if left out.
-             */
+            /** @description How much of its output is kept in files beyond that, in MiB; 128 if left out. */
             logMb?: number | null;
             name?: components["schemas"]["Name"] | null;
-            /**
-             * Format: int64
-             * @description How much of its output is kept in memory, in KiB; 4,096 if left out.
-             */
+            /** @description How much of its output is kept in memory, in KiB; 4,096 if left out. */
             scrollbackKb?: number | null;
             size?: components["schemas"]["TerminalSize"] | null;
         };
@@ -1638,10 +1534,7 @@ export interface components {
             links: components["schemas"]["LinkStatus"][];
             /** @description Where its own page and API are on this machine, as `address:port`, if they are open. */
             loopback?: string;
-            /**
-             * Format: int64
-             * @description For how long it has run, in milliseconds.
-             */
+            /** @description For how long it has run, in milliseconds. */
             uptimeMs: number;
             /** @description The node's software version. */
             version: string;
@@ -1652,7 +1545,6 @@ export interface components {
          */
         StopPlan: {
             /**
-             * Format: int64
              * @description How long it may take to end, in milliseconds; 10,000 if left out.
              * @default 10000
              */

@@ -296,9 +296,15 @@ fn forget_null(members: &mut Map<String, Value>) {
 fn reword(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            if members.get("format") == Some(&json!("int32")) && members.contains_key("minimum") {
-                members.insert("format".to_owned(), json!("int64"));
-                members.entry("maximum").or_insert(json!(u32::MAX));
+            let format = members.get("format").and_then(Value::as_str);
+            if let (Some(format @ ("int32" | "int64")), true) =
+                (format, members.contains_key("minimum"))
+            {
+                // These have a sign, and bounds by it.
+                if format == "int32" {
+                    members.entry("maximum").or_insert(json!(u32::MAX));
+                }
+                members.remove("format");
             }
             if let Some(schema) = schema_of(members, "text/event-stream") {
                 *schema = told(schema);
