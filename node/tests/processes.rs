@@ -241,7 +241,7 @@ async fn what_an_agent_uses_is_counted_with_all_that_it_has_started() {
     let machine = Machine::with(Settings::default());
     // One that works, one that has left the session, and much memory in a third.
     let agent = machine
-        .sh("(setsid sh -c 'while :; do :; done' &)
+        .sh("(ulimit -t 60; setsid sh -c 'while :; do :; done' &)
              printf 'first\\n\\033[32mall is well\\033[0m\\n'
              exec dd if=/dev/zero of=/dev/null bs=30M")
         .await;
@@ -267,6 +267,7 @@ async fn what_an_agent_uses_is_counted_with_all_that_it_has_started() {
         machine_used.cpu_percent > 0.0 && machine_used.processes > 3,
         "{machine_used:?} {own:?}"
     );
+    stops_whole(&host(&machine, agent), agent, Duration::from_millis(500)).await;
     closing.cancel();
     let over = async { while watcher.next().await.is_some() {} };
     timeout(PATIENCE, over).await.expect("it goes on after the node");
