@@ -24,7 +24,16 @@ fn judge((kind, body): (u8, Vec<u8>)) -> Value {
         Frame::Hello(hello) => json!(hello),
         Frame::Open { open, .. } => json!(open),
         Frame::Head { head, .. } => json!(head),
-        other => panic!("{other:?}"),
+        other @ (Frame::Data { .. }
+        | Frame::Fin { .. }
+        | Frame::Reset { .. }
+        | Frame::Credit { .. }
+        | Frame::Ping(_)
+        | Frame::Pong(_)
+        | Frame::Rekey
+        | Frame::GoAway { .. }
+        | Frame::Close { .. }
+        | Frame::Ignored(_)) => panic!("{other:?}"),
     });
     let name = match kind {
         HELLO => "HELLO",
