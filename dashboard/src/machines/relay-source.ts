@@ -45,8 +45,8 @@ export class RelaySource implements Source {
       "link" in key
         ? await this.#worker.pairByLink(key.link, name)
         : await this.#worker.pairByCode(this.#machineOf(key.address), key.code, name);
-    // Another pairing is another secret: what was there is left.
-    dropMachine(machine.machine);
+    // Another pairing is another secret: the way with the old one is left.
+    this.#drop(machine.machine);
     this.#add(machine);
     return { machineId: machine.machine, safetyNumber: safety.words.join(" ") };
   }
@@ -59,10 +59,15 @@ export class RelaySource implements Source {
 
   async forget(machineId: string): Promise<void> {
     await this.#worker.forget(machineId as MachineId);
-    dropMachine(machineId);
+    this.#drop(machineId);
   }
 
   readonly #ways = new Map<string, Way>();
+
+  #drop(machineId: string): void {
+    this.#ways.delete(machineId);
+    dropMachine(machineId);
+  }
 
   #add({ machine, name, role }: KnownMachine): void {
     const way = this.#ways.get(machine) ?? (this.#worker.way(machine) satisfies Way);
