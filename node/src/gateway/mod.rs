@@ -1,5 +1,5 @@
 //! The gateway: it reaches other machines for this node's own user, as that user's device. The
-//! command line and the node share the device and the list of machines ([`book`]).
+//! command line and the node share the device and the list of machines (`book`).
 
 pub(crate) mod book;
 mod bridge;
