@@ -50,17 +50,25 @@ impl<'a> Source<'a> {
         Ok(summed(&points, step))
     }
 
-    /// What there is at `tier`, and after its end at the finer ones.
+    /// What there is at `tier`, and at the finer ones before its first whole period and after its end.
     fn newer(&self, tier: Tier, from: u64, to: u64) -> Result<Vec<Point>, HistoryError> {
-        let mut points = self.stored(tier, from, to)?;
-        let rest = points.last().map_or(from, |last| last.at.saturating_add(tier.period()));
-        match tier.finer() {
-            Some(finer) if rest < to => points.extend(self.newer(finer, rest, to)?),
-            Some(_) => {}
-            None => {
-                let recent = self.recent.iter().filter(|point| (rest..to).contains(&point.at));
-                points.extend(recent.copied());
-            }
+        let Some(finer) = tier.finer() else {
+            let mut points = self.stored(tier, from, to)?;
+            let rest = points.last().map_or(from, |last| last.at.saturating_add(tier.period()));
+            let recent = self.recent.iter().filter(|point| (rest..to).contains(&point.at));
+            points.extend(recent.copied());
+            return Ok(points);
+        };
+        let whole = from.next_multiple_of(tier.period()).min(to);
+        let mut points = match from < whole {
+            true => self.newer(finer, from, whole)?,
+            false => Vec::new(),
+        };
+        let own = self.stored(tier, whole, to)?;
+        let rest = own.last().map_or(whole, |last| last.at.saturating_add(tier.period()));
+        points.extend(own);
+        if rest < to {
+            points.extend(self.newer(finer, rest, to)?);
         }
         Ok(points)
     }
