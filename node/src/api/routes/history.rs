@@ -35,7 +35,10 @@ pub(super) struct Filter {
     /// That are, or ended, in this state.
     state: Option<AgentState>,
     /// That came to one of these, separated by commas: `success`, `failure`, `stopped`, `lost`.
-    #[param(example = "failure,lost")]
+    #[param(
+        example = "failure,lost",
+        pattern = "^(success|failure|stopped|lost)(,(success|failure|stopped|lost)){0,7}$"
+    )]
     outcome: Option<String>,
     /// That ended with this code.
     exit: Option<i32>,
