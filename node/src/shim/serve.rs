@@ -254,9 +254,13 @@ impl Shim {
         let phase = match self.phase {
             Phase::Running => None,
             Phase::Ending { silent, at_most, .. } => Some(silent.min(at_most)),
-            Phase::Ended { until, .. } => {
-                Some(until).filter(|until| *until > now && !self.process.has_output())
+            Phase::Ended { .. } if self.process.has_output() => None,
+            Phase::Ended { until, .. } if until > now => Some(until),
+            // What did not fit into one turn of writing goes on in the next, unless the disk refuses.
+            Phase::Ended { .. } if !self.log.is_on_disk() && self.log.deadline().is_none() => {
+                Some(now)
             }
+            Phase::Ended { .. } => None,
         };
         let look = match (self.kill_at, self.phase) {
             (Some(kill_at), Phase::Running) => Some(kill_at),
