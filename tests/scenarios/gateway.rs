@@ -6,7 +6,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::print_stderr
 )]
 
 use std::time::{Duration, Instant};
@@ -273,6 +274,11 @@ impl Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
+    // It takes from half a minute to more than three, and nobody knows yet where that goes.
+    if !std::env::var("GANTLINE_TIER").is_ok_and(|tier| tier == "bars") {
+        eprintln!("SKIPPED: it takes minutes; `make bars` runs it");
+        return;
+    }
     let relay = TestRelay::start();
     let mut ada = TestNode::join(&relay.join_link()).await;
     let home = TestNode::alone();
