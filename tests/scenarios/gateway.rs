@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use gantline_client::connection::Request;
 use gantline_protocol::{
-    AgentId, MachineId, Role, ViewerId,
+    AgentId, MachineId, Role,
     api::{Device, Reach},
-    terminal::{Attach, NodeMessage, Position, TerminalSize, ViewerMessage, ViewerMode},
 };
-use gantline_tests::{Page, PageTerminal, TestDevice, TestNode, TestRelay, soon};
+use gantline_tests::{Page, PageViewer, TestDevice, TestNode, TestRelay, soon};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -98,11 +97,10 @@ async fn a_page_on_ones_own_machine_works_with_the_others() {
         seen.push_str(&String::from_utf8_lossy(&frame.unwrap().into_data().unwrap()));
         if seen.contains("one") && !is_woken {
             is_woken = true;
-            let mut terminal =
-                page.terminal(&at(ada, &format!("agents/{agent}/terminal"))).await.unwrap();
-            attach(&mut terminal, None).await;
-            terminal.say(&ViewerMessage::Input { seq: 1, bytes: b"go\r" }).await;
-            while terminal.hear(|_| ()).await.is_ok() {}
+            let path = at(ada, &format!("agents/{agent}/terminal"));
+            let mut viewer = PageViewer::attach(&page, path).await;
+            viewer.types("go\r").await;
+            assert_eq!(viewer.until("never").await, Err(1000));
         }
     }
     assert!(seen.contains("two"), "{seen}");
@@ -209,69 +207,6 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
     );
 }
 
-async fn attach(terminal: &mut PageTerminal, position: Option<Position>) -> Position {
-    let attach = ViewerMessage::Attach(Attach {
-        viewer: ViewerId::from_bytes([7; 16]),
-        mode: ViewerMode::Drive,
-        size: TerminalSize::new(80, 24).unwrap(),
-        position,
-    });
-    terminal.say(&attach).await;
-    loop {
-        let attached = terminal.hear(|message| match message {
-            NodeMessage::Attached { position, .. } => Some(position),
-            NodeMessage::Output { .. }
-            | NodeMessage::Exited(_)
-            | NodeMessage::Snapshot(_)
-            | NodeMessage::Skipped { .. }
-            | NodeMessage::Size { .. }
-            | NodeMessage::InputAck { .. }
-            | NodeMessage::Ignored(_) => None,
-        });
-        if let Some(position) = attached.await.unwrap() {
-            return position;
-        }
-    }
-}
-
-/// What a page has seen of an agent, over all of its attachments.
-struct Seen {
-    from: Position,
-    bytes: Vec<u8>,
-    applied: u64,
-}
-
-impl Seen {
-    fn position(&self) -> Position {
-        let mut position = self.from;
-        position.offset.0 += self.bytes.len() as u64;
-        position
-    }
-
-    /// Watches until `text` was seen; the code with which the conversation was closed before.
-    async fn until(&mut self, terminal: &mut PageTerminal, text: &str) -> Result<(), u16> {
-        while !String::from_utf8_lossy(&self.bytes).contains(text) {
-            let expected = self.position().offset;
-            terminal
-                .hear(|message| match message {
-                    NodeMessage::Output { offset, bytes } => {
-                        assert_eq!(offset, expected, "output was lost or doubled");
-                        self.bytes.extend_from_slice(bytes);
-                    }
-                    NodeMessage::InputAck { seq } => self.applied = seq,
-                    NodeMessage::Attached { .. }
-                    | NodeMessage::Exited(_)
-                    | NodeMessage::Snapshot(_)
-                    | NodeMessage::Skipped { .. }
-                    | NodeMessage::Size { .. }
-                    | NodeMessage::Ignored(_) => {}
-                })
-                .await?;
-        }
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     // It takes from half a minute to more than three, and nobody knows yet where that goes.
@@ -281,7 +216,7 @@ async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     }
     let relay = TestRelay::start();
     let mut ada = TestNode::join(&relay.join_link()).await;
-    let home = TestNode::alone();
+    let mut home = TestNode::alone();
     let page = home.page().await;
     let machine = add(&page, &ada, "ada").await;
     let agent = spawn(&page, machine, &["sh", "-i"]).await;
@@ -289,41 +224,31 @@ async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     let mut events = page.events().await;
     events.until(machine, "connected").await;
 
-    let mut terminal = page.terminal(&path).await.unwrap();
-    let from = attach(&mut terminal, None).await;
-    let mut seen = Seen { from, bytes: Vec::new(), applied: 0 };
-    terminal
-        .say(&ViewerMessage::Input { seq: 1, bytes: b"stty -echo; echo $((6 * 7)) first\r" })
-        .await;
-    seen.until(&mut terminal, "42 first").await.unwrap();
+    let mut viewer = PageViewer::attach(&page, path).await;
+    viewer.types("stty -echo; echo $((6 * 7)) first\r").await;
+    viewer.until("42 first").await.unwrap();
 
     // The node with its session dies; its agent does not.
     ada.kill();
-    assert_eq!(seen.until(&mut terminal, "never").await, Err(1012));
+    assert_eq!(viewer.until("never").await, Err(1012));
     events.until(machine, "offline").await;
     ada.start_again();
     ada.linked().await;
     // A person who presses Retry does not wait for the gateway's own next try.
     soon("the machine", async { while page.get(&at(machine, "machine")).await.status != 200 {} })
         .await;
-    let mut terminal = page.terminal(&path).await.unwrap();
-    let position = seen.position();
-    assert_eq!(attach(&mut terminal, Some(position)).await.epoch, position.epoch);
-    terminal.say(&ViewerMessage::Input { seq: 2, bytes: b"echo $((6 * 8)) second\r" }).await;
-    seen.until(&mut terminal, "48 second").await.unwrap();
+    viewer.come_back(&page).await.unwrap();
+    viewer.types("echo $((6 * 8)) second\r").await;
+    viewer.until("48 second").await.unwrap();
 
     // The page's own node dies: the token is another one, and everything else is as it was.
-    drop(terminal);
-    let mut home = home;
     home.kill();
     home.start_again();
-    let page = home.page().await;
-    let mut terminal = page.terminal(&path).await.unwrap();
-    attach(&mut terminal, Some(seen.position())).await;
-    terminal.say(&ViewerMessage::Input { seq: 3, bytes: b"echo $((6 * 9)) third; exit\r" }).await;
-    seen.until(&mut terminal, "54 third").await.unwrap();
+    viewer.come_back(&home.page().await).await.unwrap();
+    viewer.types("echo $((6 * 9)) third; exit\r").await;
+    viewer.until("54 third").await.unwrap();
     // The orderly end of the agent is one of the conversation.
-    assert_eq!(seen.until(&mut terminal, "never").await, Err(1000));
+    assert_eq!(viewer.until("never").await, Err(1000));
 }
 
 #[tokio::test(flavor = "multi_thread")]
