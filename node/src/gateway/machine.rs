@@ -53,8 +53,8 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(5);
 /// A machine that gives none for so long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
-/// The same when packets have begun to leave by another way.
-const SILENCE_AFTER_MOVE: Duration = Duration::from_secs(3);
+/// The same, or four round trips if that is longer, when there is a reason for doubt.
+const PROOF: Duration = Duration::from_millis(1_500);
 /// A session that ends sooner did not stand: the next one waits as after a failure.
 const STOOD: Duration = Duration::from_secs(5);
 /// What a machine says of itself is at most so long, in bytes.
@@ -73,7 +73,7 @@ pub(super) struct Machine {
 #[derive(Debug)]
 pub(super) struct Use {
     pub(super) connection: Arc<Connection>,
-    _demand: Demand,
+    demand: Demand,
 }
 
 #[derive(Debug)]
@@ -88,6 +88,8 @@ struct Shared {
     demand: Notify,
     /// The pairing has been renewed.
     renewed: Notify,
+    /// Somebody had no answer who should have.
+    doubt: Notify,
 }
 
 /// What is known of the machine, whether or not it is reached.
@@ -151,6 +153,7 @@ impl Machine {
             uses: AtomicUsize::new(0),
             demand: Notify::new(),
             renewed: Notify::new(),
+            doubt: Notify::new(),
         });
         let (running, stopping) = (shared.clone(), stop.clone());
         tokio::spawn(async move {
@@ -217,7 +220,14 @@ impl Machine {
             Ok(connection) => connection?,
             Err(_) => return Err(earlier.unwrap_or_else(|| Failure::slow(&self.shared.name()))),
         };
-        Ok(Use { connection, _demand: demand })
+        Ok(Use { connection, demand: demand })
+    }
+}
+
+impl Use {
+    /// Has the machine asked at once whether it is still there.
+    pub(super) fn doubt(&self) {
+        self.demand.0.doubt.notify_one();
     }
 }
 
@@ -444,9 +454,14 @@ impl Shared {
                             client.follow_the_way();
                         }
                         session.ping();
-                        dead_at = Some(Instant::now() + SILENCE_AFTER_MOVE);
+                        dead_at = Some(proof_due(&round_trips));
                     }
                 },
+                () = self.doubt.notified() => {
+                    session.ping();
+                    let due = proof_due(&round_trips);
+                    dead_at = Some(dead_at.map_or(due, |at: Instant| at.min(due)));
+                }
                 () = run(following.as_mut()) => {
                     following = None;
                     follow_from = Instant::now() + PING;
@@ -648,6 +663,12 @@ fn ended(end: &SessionEnd) -> End {
             End::Broken(end.to_string())
         }
     }
+}
+
+/// When a machine that is asked now has to have answered.
+fn proof_due(round_trips: &watch::Receiver<Option<Duration>>) -> Instant {
+    let usual = round_trips.borrow().unwrap_or_default();
+    Instant::now() + PROOF.max(4 * usual)
 }
 
 /// Whether a round trip differs so much from the one that was told that people would care.
