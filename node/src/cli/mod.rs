@@ -7,6 +7,7 @@ mod apply;
 mod attach;
 mod care;
 mod device;
+mod each;
 mod events;
 mod exec;
 mod export;
