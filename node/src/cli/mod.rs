@@ -9,6 +9,7 @@ mod care;
 mod device;
 mod each;
 mod events;
+mod everywhere;
 mod exec;
 mod export;
 mod failure;
