@@ -20,7 +20,7 @@ use gantline_protocol::{
     api::{EventKind, Machine as Described, MachineSoftware, MachineSummary, Reach},
     session::CloseCode,
 };
-use gantline_transport::{Backoff, Change, Way};
+use gantline_transport::{Backoff, Way};
 use getrandom::{
     SysRng,
     rand_core::{Rng, UnwrapErr},
@@ -330,7 +330,7 @@ impl Shared {
             }
             tokio::select! {
                 () = sleep_until(due.into()), if retries => return,
-                _ = moved(way.as_mut()), if retries => {
+                () = moved(way.as_mut()), if retries => {
                     backoff.succeed();
                     return;
                 }
@@ -446,17 +446,14 @@ impl Shared {
                 }
                 _ = watchers.changed() => {}
                 () = self.renewed.notified() => break End::Broken("it was paired anew".to_owned()),
-                change = way.changed() => match change {
-                    // The other end has long given up.
-                    Change::Slept(_) => break End::Broken("this machine slept".to_owned()),
-                    Change::Stalled(_) | Change::Moved => {
-                        if let Ok(client) = self.common.client().await {
-                            client.follow_the_way();
-                        }
-                        session.ping();
-                        dead_at = Some(proof_due(&round_trips));
+                // Also after a sleep: whether the other end has given up, it alone can tell.
+                _ = way.changed() => {
+                    if let Ok(client) = self.common.client().await {
+                        client.follow_the_way();
                     }
-                },
+                    session.ping();
+                    dead_at = Some(proof_due(&round_trips));
+                }
                 () = self.doubt.notified() => {
                     session.ping();
                     let due = proof_due(&round_trips);
@@ -701,9 +698,11 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-async fn moved(way: Option<&mut Way>) -> Change {
+async fn moved(way: Option<&mut Way>) {
     match way {
-        Some(way) => way.changed().await,
+        Some(way) => {
+            way.changed().await;
+        }
         None => pending().await,
     }
 }
