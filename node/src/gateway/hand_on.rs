@@ -46,13 +46,7 @@ const ASKED: &[&str] = &[
 ];
 /// Fields of an answer that a page at this node's origin may see. None of them changes what the
 /// page is or what its browser does.
-const ANSWERED: &[&str] = &[
-    "allow",
-    "content-disposition",
-    "content-type",
-    "etag",
-    "retry-after",
-];
+const ANSWERED: &[&str] = &["allow", "content-disposition", "content-type", "etag", "retry-after"];
 /// With these begin the names of our own fields.
 const OURS: &str = "gantline-";
 /// Whatever a machine answers, a browser that shows it runs nothing of it.
@@ -190,7 +184,8 @@ fn answered(machine: MachineId, status: StatusCode, told: Vec<(String, String)>)
             (ANSWERED.contains(&name.as_str()) || name.starts_with(OURS)).then_some(value)
         };
         if let Some(value) = value
-            && let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
         {
             fields.append(name, value);
         }

@@ -102,9 +102,7 @@ async fn follow(
             return Err(Failure::failed("the answer broke off; the command may still run")
                 .next("`gantline ps` there shows it"));
         };
-        lines
-            .push(&bytes)
-            .map_err(|_| Failure::failed("the machine sent a line without end"))?;
+        lines.push(&bytes).map_err(|_| Failure::failed("the machine sent a line without end"))?;
         while let Some(line) = lines.next() {
             let event = serde_json::from_slice(line)
                 .map_err(|error| Failure::failed(format!("the answer can't be read: {error}")))?;
