@@ -7,7 +7,10 @@ use gantline_protocol::{
 };
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::page::{Page, PageTerminal};
+use crate::{
+    page::{Page, PageTerminal},
+    soon,
+};
 
 /// A viewer in a page. What it has seen survives a broken conversation.
 #[derive(Debug)]
@@ -16,7 +19,8 @@ pub struct PageViewer {
     id: ViewerId,
     terminal: PageTerminal,
     from: Position,
-    seen: Vec<u8>,
+    /// Every byte of output since it attached first, in order.
+    pub seen: Vec<u8>,
     /// Input, numbered from 1.
     typed: Vec<String>,
     applied: u64,
@@ -37,11 +41,11 @@ impl PageViewer {
         Self { path, id, terminal, from, seen: Vec::new(), typed: Vec::new(), applied: 0 }
     }
 
-    /// Types.
+    /// Types. Into a conversation that is gone: when it has come back.
     pub async fn types(&mut self, keys: &str) {
         self.typed.push(keys.to_owned());
         let seq = self.typed.len() as u64;
-        self.terminal.say(&ViewerMessage::Input { seq, bytes: keys.as_bytes() }).await;
+        let _ = self.terminal.say(&ViewerMessage::Input { seq, bytes: keys.as_bytes() }).await;
     }
 
     /// Watches until `text` was seen since the beginning.
@@ -86,9 +90,15 @@ impl PageViewer {
         let there = attached.map_err(|_| Box::new(Error::ConnectionClosed))?;
         assert_eq!(there.epoch, position.epoch, "it is another process");
         for (seq, keys) in (1..).zip(&self.typed).filter(|(seq, _)| *seq > self.applied) {
-            self.terminal.say(&ViewerMessage::Input { seq, bytes: keys.as_bytes() }).await;
+            self.terminal.say(&ViewerMessage::Input { seq, bytes: keys.as_bytes() }).await?;
         }
         Ok(())
+    }
+
+    /// The same, again and again, as a page does while somebody looks at it.
+    pub async fn come_back_soon(&mut self, page: &Page) {
+        let back = async { while self.come_back(page).await.is_err() {} };
+        soon("the terminal", back).await;
     }
 
     fn position(&self) -> Position {
@@ -105,7 +115,7 @@ async fn attach(
 ) -> Result<Position, u16> {
     let size = TerminalSize::STANDARD;
     let attach = Attach { viewer, mode: ViewerMode::Drive, size, position };
-    terminal.say(&ViewerMessage::Attach(attach)).await;
+    terminal.say(&ViewerMessage::Attach(attach)).await.map_err(|_| 1006u16)?;
     loop {
         let attached = terminal.hear(|message| match message {
             NodeMessage::Attached { position, .. } => Some(position),

@@ -6,8 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr
+    clippy::indexing_slicing
 )]
 
 use std::time::{Duration, Instant};
@@ -197,7 +196,7 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
     });
     let with_a_hanging_one = pace(&page, to_lin).await;
     assert!(with_a_hanging_one < bound, "{before:?} before, {with_a_hanging_one:?} beside one");
-    let told = soon("word of the silence", events.until(to_ada, "offline")).await;
+    let told = events.until(to_ada, "offline").await;
     assert!(told["why"].is_string(), "{told}");
     assert_eq!(hanging.await.unwrap(), 502);
     kill_process(pid, Signal::CONT).unwrap();
@@ -209,11 +208,6 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
-    // It takes from half a minute to more than three, and nobody knows yet where that goes.
-    if !std::env::var("GANTLINE_TIER").is_ok_and(|tier| tier == "bars") {
-        eprintln!("SKIPPED: it takes minutes; `make bars` runs it");
-        return;
-    }
     let relay = TestRelay::start();
     let mut ada = TestNode::join(&relay.join_link()).await;
     let mut home = TestNode::alone();
@@ -221,24 +215,18 @@ async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     let machine = add(&page, &ada, "ada").await;
     let agent = spawn(&page, machine, &["sh", "-i"]).await;
     let path = at(machine, &format!("agents/{agent}/terminal"));
-    let mut events = page.events().await;
-    events.until(machine, "connected").await;
-
     let mut viewer = PageViewer::attach(&page, path).await;
     viewer.types("stty -echo; echo $((6 * 7)) first\r").await;
     viewer.until("42 first").await.unwrap();
 
     // The node with its session dies; its agent does not.
     ada.kill();
+    viewer.types("echo $((6 * 8)) second\r").await;
     assert_eq!(viewer.until("never").await, Err(1012));
-    events.until(machine, "offline").await;
     ada.start_again();
     ada.linked().await;
     // A person who presses Retry does not wait for the gateway's own next try.
-    soon("the machine", async { while page.get(&at(machine, "machine")).await.status != 200 {} })
-        .await;
-    viewer.come_back(&page).await.unwrap();
-    viewer.types("echo $((6 * 8)) second\r").await;
+    viewer.come_back_soon(&page).await;
     viewer.until("48 second").await.unwrap();
 
     // The page's own node dies: the token is another one, and everything else is as it was.
@@ -249,6 +237,73 @@ async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     viewer.until("54 third").await.unwrap();
     // The orderly end of the agent is one of the conversation.
     assert_eq!(viewer.until("never").await, Err(1000));
+}
+
+/// Longer than a person waits who has just started something again.
+const BACK: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_is_back_at_once_when_a_node_was_killed_and_started_again() {
+    let mut relay = TestRelay::start();
+    let mut ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let _events = page.events().await;
+    let machine = add(&page, &ada, "ada").await;
+    let agent = spawn(&page, machine, &["sh", "-i"]).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    let mut viewer = PageViewer::attach(&page, path).await;
+    viewer.types("stty -echo; echo $((6 * 7)) first\r").await;
+    viewer.until("42 first").await.unwrap();
+    ada.kill();
+    ada.start_again();
+    let took = back(&mut viewer, &page, "48 second", "echo $((6 * 8)) second\r").await;
+    println!("the node was started again: the terminal goes on after {took:?}");
+    assert!(took < BACK, "{took:?}");
+
+    // The page's node learns of it at its next packet; the other node is silent for up to 8 s.
+    relay.kill();
+    relay.start_again();
+    let took = back(&mut viewer, &page, "54 third", "echo $((6 * 9)) third\r").await;
+    println!("the relay was started again: the terminal goes on after {took:?}");
+    assert!(took < Duration::from_secs(8) + BACK, "{took:?}");
+}
+
+/// How long it takes until something that is typed now is answered.
+async fn back(viewer: &mut PageViewer, page: &Page, answer: &str, keys: &str) -> Duration {
+    let since = Instant::now();
+    viewer.types(keys).await;
+    while viewer.until(answer).await.is_err() {
+        viewer.come_back_soon(page).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_no_machine_takes_is_noticed_at_once_and_typed_once() {
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let agent = spawn(&page, machine, &["sh", "-i"]).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    let mut viewer = PageViewer::attach(&page, path).await;
+    viewer.types("stty -echo; count=0; echo $((6 * 7)) first\r").await;
+    viewer.until("42 first").await.unwrap();
+
+    ada.program().signal(Signal::STOP);
+    let since = Instant::now();
+    viewer.types("count=$((count + 1)); echo counted $count\r").await;
+    assert_eq!(viewer.until("never").await, Err(1012));
+    let took = since.elapsed();
+    ada.program().signal(Signal::CONT);
+    println!("noticed after {took:?}");
+    assert!(took < BACK, "noticed after {took:?}");
+    viewer.come_back_soon(&page).await;
+    viewer.types("echo $((6 * 9)) keys: $count\r").await;
+    viewer.until("54 keys: ").await.unwrap();
+    viewer.until("54 keys: 1").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
