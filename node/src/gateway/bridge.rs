@@ -25,7 +25,10 @@ use gantline_protocol::{
     terminal::{Deframer, MAX_MESSAGE, stream::LENGTH},
 };
 use http::StatusCode;
-use tokio::{sync::watch, time::sleep_until};
+use tokio::{
+    sync::watch,
+    time::{sleep_until, timeout},
+};
 
 use super::{
     Gateway,
@@ -38,6 +41,10 @@ use crate::api::{Refused, SUBPROTOCOL};
 const UNANSWERED: Duration = Duration::from_millis(1_500);
 /// The longest message that is taken for a key, in bytes. More takes its time on a slow path.
 const KEY: usize = 256;
+
+/// How long a page may take to hear why a conversation ended, and a machine to take what the page
+/// said last.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How a conversation ended, as the code with which its WebSocket is closed (RFC 6455 section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,18 +86,21 @@ pub(super) async fn open(
         .max_frame_size(MAX_MESSAGE)
         .protocols([SUBPROTOCOL])
         .on_upgrade(move |socket| async move {
-            let Asked { sending, receiving, session, .. } = asked;
+            let Asked { sending, mut receiving, session, .. } = asked;
             let (mut sink, stream) = WebSocket::split(socket);
             let waits = watch::Sender::new(None);
             let ending = tokio::select! {
                 biased;
                 () = closing.cancelled() => Ending::Leaving,
-                ending = to_page(&mut sink, receiving, &waits) => ending,
+                ending = to_page(&mut sink, &mut receiving, &waits) => ending,
                 ending = from_page(stream, sending, &waits) => ending,
                 never = doubt(&session, &waits) => match never {},
             };
             let close = CloseFrame { code: ending as u16, reason: Utf8Bytes::from_static("") };
-            let _ = sink.send(Message::Close(Some(close))).await;
+            let _ = timeout(FAREWELL, sink.send(Message::Close(Some(close)))).await;
+            // The machine ends the conversation once it has taken all that the page said.
+            let last = async { while let Ok(Some(_)) = receiving.chunk().await {} };
+            let _ = timeout(FAREWELL, last).await;
             drop(session);
         }))
 }
@@ -101,7 +111,7 @@ type Waits = watch::Sender<Option<Instant>>;
 /// What the machine says, until it has said all.
 async fn to_page(
     sink: &mut SplitSink<WebSocket, Message>,
-    mut receiving: Receiving,
+    receiving: &mut Receiving,
     waits: &Waits,
 ) -> Ending {
     let mut deframer = Deframer::new();
