@@ -307,6 +307,108 @@ async fn a_key_that_no_machine_takes_is_noticed_at_once_and_typed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_happened_on_a_machine_while_its_session_was_broken_is_told_afterwards() {
+    let mut relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let mut events = page.events().await;
+    let machine = add(&page, &ada, "ada").await;
+    // There has to be an event from which to go on.
+    let agent = spawn(&page, machine, &["true"]).await;
+    while events.next().await.1["event"]["agentId"] != agent.to_string() {}
+    relay.kill();
+    let request = Request::post("/v1/agents", &json!({ "argv": ["true"] })).unwrap();
+    let answer = ada.api().await.request(request).await.unwrap();
+    let unseen = answer.json::<Value>(1 << 20).await.unwrap()["agentId"].clone();
+    relay.start_again();
+    let told = async {
+        loop {
+            let (name, data) = events.next().await;
+            assert_ne!(name, "missed", "it begins anew: {data}");
+            if data["event"]["agentId"] == unseen {
+                return data;
+            }
+        }
+    };
+    assert_eq!(soon("the event", told).await["machineId"], machine.to_string());
+}
+
+fn resident(node: &TestNode) -> usize {
+    let status = format!("/proc/{}/status", node.program().pid());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_reads_nothing_fills_no_memory_and_holds_up_nobody() {
+    const LENGTH: usize = 64 << 20;
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let mut events = page.events().await;
+    let machine = add(&page, &ada, "ada").await;
+    let before = (pace(&page, machine).await, resident(&home));
+    let script = format!("read go; head -c {LENGTH} /dev/zero | tr '\\0' x");
+    let agent = spawn(&page, machine, &["sh", "-c", &script]).await;
+    let output = at(machine, &format!("agents/{agent}/output?follow=true"));
+    let mut unread = page.begin(Method::GET, &output, None).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    // What a page says last is not lost when it closes.
+    PageViewer::attach(&page, path).await.types("go\r").await;
+    let ended = async { while events.next().await.1["event"]["state"] != "exited" {} };
+    soon("the end of the flood", ended).await;
+    let (pace, resident) = (pace(&page, machine).await, resident(&home));
+    let grown = resident.saturating_sub(before.1) >> 20;
+    println!("{grown} MiB more; {:?} before, {pace:?} beside what is not read", before.0);
+    assert!(grown < 32, "{grown} MiB more");
+    assert!(pace < before.0 * 5 + Duration::from_millis(100), "{:?}, {pace:?}", before.0);
+    let mut length = 0;
+    let body = unread.body_mut();
+    while let Some(frame) = soon("output", http_body_util::BodyExt::frame(body)).await {
+        length += frame.unwrap().into_data().unwrap().iter().filter(|byte| **byte == b'x').count();
+    }
+    assert_eq!(length, LENGTH);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_machine_can_be_is_none_and_what_none_takes_is_refused() {
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let own = home.machine().await.machine_id;
+    let id = machine.to_string();
+    for other in
+        ["x", "%2e%2e", "..", &id[1..], &format!("{id}a"), &id.to_uppercase(), &"a".repeat(26)]
+    {
+        for rest in ["", "/agents", "/machine"] {
+            let answer = page.get(&format!("/v1/machines/{other}{rest}")).await;
+            assert_eq!(answer.status, 404, "{other}{rest}: {answer:?}");
+        }
+    }
+    for (machine, rest) in [(machine, "../devices"), (machine, "agents/%2e%2e%2fdevices")]
+        .into_iter()
+        .chain([(own, "../devices"), (own, "machines"), (own, "machines/events")])
+    {
+        let answer = page.get(&at(machine, rest)).await;
+        assert_eq!(answer.status, 404, "{rest}: {answer:?}");
+    }
+    for machine in [machine, own] {
+        let huge = json!({ "argv": ["true", "x".repeat(9 << 20)] });
+        let answer = page.post(&at(machine, "agents"), huge).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (413, &"too-large".into()));
+        let large = json!({ "name": "x".repeat(65 << 10) });
+        let answer = page.ask(Method::PATCH, &at(machine, "agents/ag-zzzzz"), Some(large)).await;
+        assert!((400..=413).contains(&answer.status), "{answer:?}");
+        assert_eq!(page.get(&at(machine, "machine")).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_may_do_all_here_reaches_no_other_machine_from_here() {
     let relay = TestRelay::start();
     let (home, ada) = tokio::join!(async { TestNode::join(&relay.join_link()).await }, async {
