@@ -98,6 +98,11 @@ export class Machine {
     return this.listen.slice(this.listen.lastIndexOf(":") + 1);
   }
 
+  /** Where the relay serves this machine's own pages. */
+  get home(): string {
+    return `http://${this.machineId}.localhost:${this.port}`;
+  }
+
   /** What a page of this relay sends as its origin. */
   get origin(): string {
     return `http://localhost:${this.port}`;
@@ -125,6 +130,17 @@ export class Machine {
   /** Runs `gantline` as the machine's user, and returns what it prints. */
   gantline(...args: string[]): Promise<string> {
     return this.#runs("gantline", args);
+  }
+
+  /** Starts an agent; returns its id. */
+  async spawn(name: string, ...command: string[]): Promise<string> {
+    const said = await this.gantline("spawn", "--json", "--name", name, "--", ...command);
+    return (JSON.parse(said) as { agentId: string }).agentId;
+  }
+
+  /** A file of the node's state. */
+  readState(file: string): string {
+    return readFileSync(join(this.#scratch, "home/state", file), "utf8");
   }
 
   async stop(): Promise<void> {
