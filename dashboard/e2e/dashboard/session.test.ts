@@ -57,9 +57,15 @@ describe("a terminal", () => {
     const [, rows, cols] = await waitFor(page, agent, /^(\d+) (\d+)$/m);
     expect(Number(cols)).toBeGreaterThan(100);
     await page.setViewportSize({ width: 900, height: 600 });
-    await type(page, agent, "clear; stty size\n");
+    // The new size is under way for a moment: the terminal is asked until it has it.
     await expect
-      .poll(async () => /^(\d+) (\d+)$/m.exec(await screenOf(page, agent))?.[1] ?? rows)
+      .poll(
+        async () => {
+          await type(page, agent, "clear; stty size\n");
+          return /^(\d+) (\d+)$/m.exec(await screenOf(page, agent))?.[1] ?? rows;
+        },
+        { interval: 200, timeout: 20_000 },
+      )
       .not.toBe(rows);
     await page.setViewportSize({ width: 1280, height: 800 });
   });

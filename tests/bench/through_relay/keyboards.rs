@@ -118,8 +118,8 @@ impl Keyboard for Attached {
     }
 
     fn rest(&mut self, time: Duration) {
-        // What comes meanwhile is seen to.
-        self.runtime.block_on(sleep(time));
+        // What comes meanwhile is seen to. A sleep can only be made where time is kept.
+        self.runtime.block_on(async { sleep(time).await });
     }
 }
 
