@@ -24,6 +24,7 @@ mod open;
 mod out;
 mod pair;
 mod ps;
+mod qr;
 mod reach;
 mod restart;
 mod rm;
