@@ -182,11 +182,6 @@ export class Machine {
     return { code, line: `gantline add ${code} ${minted.addresses[0]}` };
   }
 
-  /** The page of this machine, which its relay serves. */
-  get home(): string {
-    return `http://${this.machineId}.localhost:${this.port}`;
-  }
-
   /** The terminal of an agent there. */
   terminal(agent: string): string {
     return `${this.home}/terminal?tabs=${this.machineId}.${agent}&at=0`;
