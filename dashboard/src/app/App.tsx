@@ -9,6 +9,7 @@ import { FleetPage } from "../pages/fleet/FleetPage";
 import { SettingsPage } from "../pages/settings/SettingsPage";
 import { parseRoute } from "../routes";
 import { Toasts } from "../ui/Toasts";
+import { Broken } from "./Broken";
 import { Rail } from "./Rail";
 import { useTitle } from "./useTitle";
 
@@ -75,7 +76,7 @@ export function App() {
             : "min-h-0 min-w-0 flex-1 overflow-y-auto"
         }
       >
-        {page()}
+        <Broken key={route.page}>{page()}</Broken>
       </main>
       <Toasts />
       {palette && (
