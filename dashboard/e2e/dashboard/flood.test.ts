@@ -31,14 +31,7 @@ describe("a flood of output", () => {
     ["on this machine", atNode],
   ] as const)("never keeps the page from answering for long, %s", async (way, enter) => {
     const person = await Person.come(browser);
-    const agent = await machine.spawn(
-      "flood",
-      "env",
-      "PS1=ready> ",
-      "bash",
-      "--norc",
-      "--noprofile",
-    );
+    const agent = await machine.shell("flood");
     const page = await terminalAt(await enter(person, machine), machine, agent);
     await shows(page, agent, "ready>");
     const begun = performance.now();
