@@ -256,7 +256,7 @@ describe("what goes wrong can be read by everybody", () => {
     }
   };
 
-  beforeAll(async () => {
+  test("begins with a terminal in each", async () => {
     const [going, over] = [join(machine.scratch, go), join(machine.scratch, done)];
     const script = `echo 'Press any key.'; until [ -e ${going} ]; do sleep 0.1; done; seq -f 'line %09.0f of a flood that nobody can read' 400000; touch ${over}; echo 'The end of the flood.'; cat`;
     flood = await machine.spawn("flood", "sh", "-c", script);
@@ -271,7 +271,7 @@ describe("what goes wrong can be read by everybody", () => {
         viewers.push({ person, page, looker: new Looker(page, kind, scheme) });
       }
     }
-  }, LONG);
+  });
   afterAll(async () => {
     for (const { person } of viewers) await person.leave();
   });

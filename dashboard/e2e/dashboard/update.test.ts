@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Machine, until } from "../session/programs.ts";
-import { faultsOf, launch, Person, pairByCode, shows, type } from "./browser.ts";
+import { faultsOf, launch, Person, pairByCode, photograph, shows, type } from "./browser.ts";
 
 const DIST = new URL("../../dist/", import.meta.url).pathname;
 
@@ -68,7 +68,13 @@ test("a page that is older than what serves it says so, and is never reloaded by
 
   await upgrade();
   await update.waitFor({ timeout: 60_000 });
+  // It may be noticed before the session is there again.
+  await page
+    .getByText(/^Offline, as of|Reconnecting/)
+    .first()
+    .waitFor({ state: "detached", timeout: 60_000 });
   expect(await faultsOf(page)).toEqual([]);
+  await photograph(page, "update-desktop-dark");
   // The terminal goes on in the page as it was.
   await type(page, agent, "echo go''es on\n");
   await shows(page, agent, /^goes on$/m);
@@ -83,7 +89,10 @@ test("a page that is older than what serves it says so, and is never reloaded by
 });
 
 test("a part that is gone with the old build leaves a page that says what to do", async () => {
-  const page = await me.open(`${machine.home}/fleet`);
+  // In a browser that has nothing of it in its cache either.
+  const newcomer = await Person.come(browser);
+  const page = await newcomer.open(machine.home);
+  await pairByCode(page, machine);
   const agent = await machine.shell("not-yet-open");
   const link = page.getByRole("link", { name: "not-yet-open" });
   await link.waitFor();
@@ -91,8 +100,11 @@ test("a part that is gone with the old build leaves a page that says what to do"
   // The terminal's code was never loaded, and its file is not served any more.
   await link.click();
   await page.getByRole("heading", { name: "This page is older than what serves it" }).waitFor();
+  expect(await faultsOf(page)).toEqual([]);
+  await photograph(page, "part-gone-desktop-dark");
   await page.getByRole("button", { name: "Reload" }).click();
   await shows(page, agent, "ready>");
+  await newcomer.context.close();
 });
 
 test("a relay that comes back with the same build asks for nothing", async () => {

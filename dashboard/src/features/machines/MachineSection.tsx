@@ -62,7 +62,7 @@ export function MachineSection(props: MachineSectionProps) {
             }
             tone={status.state === "offline" ? "warn" : "error"}
           >
-            <Text>{why}</Text>
+            <Text>{/[.!?]$/.test(why) ? why : `${why}.`}</Text>
             {machine.agents !== null && machine.asOf !== null && (
               <span className="text-floor"> What is below is as of {clock(machine.asOf)}.</span>
             )}
@@ -71,7 +71,7 @@ export function MachineSection(props: MachineSectionProps) {
       )}
       <Agents agents={agents} filtered={filtered} machine={machine}>
         {agents.length > 0 && (
-          <ul className={machine.live ? "" : "opacity-75"}>
+          <ul className={machine.live ? "" : "grayscale"}>
             <li
               aria-hidden="true"
               className={`hidden h-7 items-center gap-x-4 border-t border-line px-3 text-xs text-floor md:grid ${AGENT_COLUMNS}`}
