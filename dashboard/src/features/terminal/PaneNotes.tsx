@@ -32,43 +32,23 @@ export function PaneNotes(props: PaneNotesProps) {
   const { skipped, exit, dropped } = state;
   const over = exit !== null || (agent !== undefined && isOver(agent));
   const path = machine?.status.state;
+  const restarts =
+    (machine?.status.state === "reconnecting" || machine?.status.state === "offline") &&
+    machine.status.restarts === true;
 
   if (machine === undefined) {
     return <Note icon="question" tone="warn" word="This machine is not in the fleet." />;
   }
   if (path === "revoked") {
     return (
-      <Note icon="cross" tone="error" word="Removed by the machine">
+      <Note icon="fail" tone="error" word="Removed by the machine">
         Its owner removed this device. What is shown is as it was.
       </Note>
     );
   }
+  const isAway = away !== null && !over && state.connection.state === "away";
   return (
     <>
-      {away === "reconnecting" && !over && (
-        <div aria-label="Reconnecting" className="h-0.5 overflow-hidden bg-line" role="status">
-          <div className="h-full w-1/4 animate-[slide_1.2s_linear_infinite] bg-warn" />
-          <span className="sr-only">Reconnecting. The agent goes on running.</span>
-        </div>
-      )}
-      {away === "offline" && !over && state.connection.state === "away" && (
-        <Note
-          action={
-            <Button icon="restart" onClick={onRetry}>
-              Retry
-            </Button>
-          }
-          icon="cross"
-          tone="warn"
-          word={`Offline, as of ${clock(state.connection.since)}`}
-        >
-          {path === "up" ? (
-            <Text limit={200}>{state.connection.why}</Text>
-          ) : (
-            "The agent goes on running, and its output is kept."
-          )}
-        </Note>
-      )}
       {state.connection.state === "refused" && (
         <Note
           action={<Button onClick={onLog}>Save log</Button>}
@@ -87,43 +67,94 @@ export function PaneNotes(props: PaneNotesProps) {
               <AgainButton agent={agent} machine={machine} />
             </>
           }
-          icon={exit?.kind === "code" && exit.code === 0 ? "check" : "cross"}
-          tone={exit?.kind === "code" && exit.code === 0 ? "ok" : "warn"}
+          icon={exit?.kind === "code" && exit.code === 0 ? "check" : "fail"}
+          tone={exit?.kind === "code" && exit.code === 0 ? "ok" : "error"}
           word={ending(state, agent)}
         >
           {agent.endedAt !== undefined && `at ${clock(agent.endedAt)}. `}
           {agent.reason !== undefined && <Text limit={200}>{agent.reason}</Text>}
         </Note>
       )}
-      {skipped !== null && (
-        <Note
-          action={
-            <>
-              <Button onClick={onLog} weight="quiet">
-                Save it
-              </Button>
-              <IconButton icon="close" label="Dismiss" onClick={onSeenSkipped} />
-            </>
-          }
-          icon="warn"
-          tone="info"
-          word={`${bytes(Number(skipped.to - skipped.from))} skipped`}
-        >
-          They came faster than this window could show them. The log has what is kept.
-        </Note>
-      )}
-      {dropped > 0 && (
-        <Note
-          action={<IconButton icon="close" label="Dismiss" onClick={onSeenDropped} />}
-          icon="keyboard"
-          tone="warn"
-          word={dropped === 1 ? "A key was not sent" : `${dropped} keys were not sent`}
-        >
-          The connection was away for more than 5 s; they won't be sent later.
-        </Note>
-      )}
+      {/* What comes and goes lies over the header: neither hides the terminal's text nor changes its
+          size, of which its programs would hear. */}
+      <div className="relative z-10">
+        {isAway && away === "reconnecting" && <ReconnectingBar />}
+        <div className="absolute inset-x-0 -top-9 coarse:-top-11">
+          {isAway && restarts && (
+            <Note icon="restart" tone="info" word="The node restarts">
+              The agent is still running, and its output is kept.
+            </Note>
+          )}
+          {isAway && away === "offline" && (
+            <Note
+              action={
+                <Button icon="restart" onClick={onRetry}>
+                  Retry
+                </Button>
+              }
+              icon="fail"
+              tone="warn"
+              word={`Offline, as of ${clock(sinceOf(state))}`}
+            >
+              {path === "up" ? (
+                <Text limit={200}>{whyOf(state)}</Text>
+              ) : (
+                !restarts && "The agent goes on running, and its output is kept."
+              )}
+            </Note>
+          )}
+          {skipped !== null && (
+            <Note
+              action={
+                <>
+                  <Button onClick={onLog} weight="quiet">
+                    Save it
+                  </Button>
+                  <IconButton icon="close" label="Dismiss" onClick={onSeenSkipped} />
+                </>
+              }
+              icon="warn"
+              tone="info"
+              word={`${bytes(Number(skipped.to - skipped.from))} skipped`}
+            >
+              They came faster than this window could show them. The log has what is kept.
+            </Note>
+          )}
+          {dropped > 0 && (
+            <Note
+              action={<IconButton icon="close" label="Dismiss" onClick={onSeenDropped} />}
+              icon="keyboard"
+              tone="warn"
+              word={dropped === 1 ? "A key was not sent" : `${dropped} keys were not sent`}
+            >
+              The connection was away for more than 5 s; they won't be sent later.
+            </Note>
+          )}
+        </div>
+      </div>
     </>
   );
+}
+
+function ReconnectingBar() {
+  return (
+    <div
+      aria-label="Reconnecting"
+      className="absolute inset-x-0 top-0 h-0.5 overflow-hidden bg-line"
+      role="status"
+    >
+      <div className="h-full w-1/4 animate-[slide_1.2s_linear_infinite] bg-warn" />
+      <span className="sr-only">Reconnecting. The agent goes on running.</span>
+    </div>
+  );
+}
+
+function sinceOf({ connection }: PaneState): number {
+  return connection.state === "away" ? connection.since : Date.now();
+}
+
+function whyOf({ connection }: PaneState): string {
+  return connection.state === "away" ? connection.why : "";
 }
 
 interface NoteProps {
@@ -139,7 +170,7 @@ const COLOUR = { ok: "text-ok", info: "text-info", warn: "text-warn", error: "te
 function Note({ icon, tone, word, children, action }: NoteProps) {
   return (
     <div
-      className="flex min-h-9 items-center gap-2 border-b border-line bg-raised py-0.5 pr-1 pl-3 text-sm"
+      className="flex min-h-9 items-center gap-2 border-b border-line bg-raised pr-1 pl-3 text-sm coarse:min-h-11"
       role="status"
     >
       <span className={classes("flex items-center gap-1.5 font-medium", COLOUR[tone])}>

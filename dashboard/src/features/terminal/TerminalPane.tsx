@@ -75,7 +75,7 @@ export function TerminalPane(props: TerminalPaneProps) {
         setSearching(true);
         break;
       case "release":
-        frame.current?.querySelector<HTMLElement>("header button")?.focus();
+        frame.current?.querySelector<HTMLElement>(":is([role=status], header) button")?.focus();
         break;
       case "copy": {
         const text = pane?.xterm.terminal.getSelection() ?? "";
@@ -122,7 +122,11 @@ export function TerminalPane(props: TerminalPaneProps) {
       >
         {standing && (
           <span className="max-sm:sr-only">
-            <StateMark icon={standing.icon} tone={standing.tone} word={standing.word} />
+            <StateMark
+              icon={standing.icon}
+              tone={view?.live ? standing.tone : "muted"}
+              word={standing.word}
+            />
           </span>
         )}
         <span className="min-w-0 truncate font-medium text-primary">
@@ -163,9 +167,15 @@ export function TerminalPane(props: TerminalPaneProps) {
           label={`Search, ${CHORDS.search()}`}
           onClick={() => setSearching(true)}
         />
-        <IconButton icon="close" label="Close pane; the agent goes on" onClick={onClose} />
+        {count > 1 && (
+          <IconButton icon="close" label="Close pane; the agent goes on" onClick={onClose} />
+        )}
       </header>
-      {searching && pane && <SearchBar onClose={closeSearch} xterm={pane.xterm} />}
+      {searching && pane && (
+        <div className="relative">
+          <SearchBar onClose={closeSearch} xterm={pane.xterm} />
+        </div>
+      )}
       <PaneNotes
         agent={agent}
         machine={view}

@@ -507,6 +507,7 @@ mod tests {
             epoch: Epoch(7),
             number: 1,
             created_at: at,
+            agent_created_at: None,
         };
         let files = shims.record(agent_id);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(files.dir()).unwrap();
