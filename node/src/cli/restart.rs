@@ -26,11 +26,15 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let reached = context.reach.machine(args.on.as_deref()).await?;
+    let mut exit = Exit::Ok;
     for wanted in &args.agents {
         let id = agent::find(&reached, wanted).await?;
         let request = Request::post(format!("/v1/agents/{id}/restart"), &serde_json::json!({}))?;
         let agent: Agent = reached.json(request).await?;
+        if agent.state.is_final() {
+            exit = Exit::Failed;
+        }
         out::say(show::briefly(&agent));
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }
