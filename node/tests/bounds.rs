@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use gantline_node::{
     events::Heard,
+    pty::HostError,
     supervisor::{AgentsError, MAX_AGENTS, MAX_RUNNING, Settings},
 };
 use gantline_protocol::{
@@ -141,6 +142,20 @@ async fn of_agents_that_have_ended_the_oldest_are_forgotten_and_none_that_is_to_
     for id in [service, awaited, waiting, once[5]] {
         machine.agents.find(id).unwrap();
     }
+}
+
+#[tokio::test]
+async fn spawns_that_fail_leave_nothing_behind_that_counts() {
+    let machine = Machine::new();
+    // A shim can't write there, so there is none.
+    std::fs::write(&machine.log_dir, "in the way").unwrap();
+    for _ in 0..=MAX_AGENTS {
+        let failed = machine.agents.spawn(SpawnRequest::new(command(&["true"]))).await.unwrap_err();
+        assert!(matches!(failed, AgentsError::Host(HostError::Files { .. })), "{failed}");
+    }
+    std::fs::remove_file(&machine.log_dir).unwrap();
+    machine.sh("exit 0").await;
+    assert_eq!(machine.agents.list().len(), 1);
 }
 
 /// The directories of an agent's lives that have left something.
