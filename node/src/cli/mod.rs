@@ -60,7 +60,20 @@ struct Cli {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
     #[command(subcommand)]
-    verb: Option<Verb>,
+    verb: Option<V>,
+}
+
+/// The verb of a node, by itself.
+#[derive(Debug, Subcommand)]
+enum Alone {
+    Up(up::Args),
+}
+
+impl From<Cli<Alone>> for Cli {
+    fn from(cli: Cli<Alone>) -> Self {
+        let verb = cli.verb.map(|Alone::Up(args)| Verb::Up(args));
+        Self { home: cli.home, path: cli.path, color: cli.color, verb }
+    }
 }
 
 const EXITS: &str = "\
@@ -118,11 +131,12 @@ struct Context {
 /// Runs the command line of this process, and gives what it ends with.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Before anything else: a shim is to stay small.
-    if std::env::args_os().nth(1).is_some_and(|verb| verb == shim::VERB) {
+    // Before anything else: a shim is to stay small, and a node does without all other verbs.
+    let verb = std::env::args_os().nth(1).unwrap_or_default();
+    if verb == shim::VERB {
         return shim::run();
     }
-    let cli = Cli::parse();
+    let cli = if verb == "up" { Cli::<Alone>::parse().into() } else { Cli::parse() };
     let color = cli.color;
     match begin(cli) {
         Ok(exit) => exit.code().into(),
@@ -205,7 +219,7 @@ mod tests {
 
     #[test]
     fn every_verb_teaches_by_an_example() {
-        let command = Cli::command();
+        let command = Cli::<Verb>::command();
         command.clone().debug_assert();
         for verb in command.get_subcommands() {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
