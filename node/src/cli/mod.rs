@@ -44,12 +44,12 @@ use self::{
     out::Color,
     reach::{PathChoice, Reach},
 };
-use crate::{shim, state::Home};
+use crate::{memory, shim, state::Home};
 
 /// Drive your own machines from anywhere, end to end encrypted through a relay that can't look in.
 #[derive(Debug, Parser)]
 #[command(name = "gantline", version, max_term_width = 100, after_help = EXITS)]
-struct Cli {
+struct Cli<V: Subcommand = Verb> {
     /// Where this user's files are, instead of $GANTLINE_HOME or the user's own directories
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
@@ -158,7 +158,10 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
     };
     let context = Context { reach: Reach::new(home, cli.path), color: cli.color };
     let mut runtime = match matches!(verb, Verb::Up(_)) {
-        true => tokio::runtime::Builder::new_multi_thread(),
+        true => {
+            memory::keep_together();
+            tokio::runtime::Builder::new_multi_thread()
+        }
         // On one thread nothing is handed from one to another: what a person waits for comes sooner.
         false => tokio::runtime::Builder::new_current_thread(),
     };
