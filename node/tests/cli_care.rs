@@ -96,6 +96,7 @@ fn what_is_said_at_a_spawn_counts_and_set_changes_nothing_but_what_it_names() {
         (["--after", "db"], "wait for itself"),
         (["--after", "nobody"], "no agent nobody"),
         (["--probe", "udp:1"], "tcp:PORT"),
+        (["--stop-signal", "usr1"], "HUP, INT, QUIT, TERM or KILL"),
     ] {
         let ran = home.run(&[&["set", "db"][..], &wrong].concat());
         assert!(ran.code != Some(0) && ran.err.contains(why), "{wrong:?}: {}", ran.err);
