@@ -120,7 +120,7 @@ bars: tools-test ## the tests of attacks, faults and networks at full size
 	GANTLINE_TIER=bars $(HOSTILE)
 	cargo build --workspace --bins
 	GANTLINE_TIER=bars cargo test -p gantline-node --test pty_leaks --test processes --test sleep --test disk_full
-	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay --test gateway
+	GANTLINE_TIER=bars cargo test -p gantline-tests --test hostile_relay
 	GANTLINE_TIER=bars GANTLINE_NO_SKIPS=1 $(NETWORKS)
 	scripts/fuzz-api "$$CARGO_TARGET_DIR/debug" $(FUZZ_API_SECONDS)
 

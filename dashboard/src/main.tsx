@@ -2,6 +2,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
+import { watchBuild } from "./app/build";
 import { followViewport } from "./app/viewport";
 import { applyTheme } from "./features/settings/appearance";
 import { wakeAll } from "./machines/fleet";
@@ -19,6 +20,7 @@ window.addEventListener("online", wakeAll);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") wakeAll();
 });
+watchBuild();
 void findPlace(fragment);
 
 createRoot(root).render(

@@ -12,6 +12,7 @@ pub mod events;
 pub mod gateway;
 pub mod history;
 mod limits;
+mod lines;
 mod memory;
 pub mod probes;
 mod proc;

@@ -59,6 +59,47 @@ fn a_user_pairs_with_a_node_and_uses_it_by_a_session() {
 }
 
 #[test]
+fn both_ends_of_a_pairing_show_the_same_words() {
+    let home = Home::with_node();
+    let mut terminal = Terminal::run(&home, &["pair"]);
+    let shown = terminal.until("waiting for the device");
+    let code = shown.split_once("code  ").unwrap().1[..9].to_owned();
+    let added = home.json(&["add", "--json", &code]);
+    let words = added["safetyNumber"].as_str().unwrap().to_owned();
+    terminal.until(&format!("safety number  {words}"));
+    assert_eq!(terminal.end(), 0);
+    let devices = home.json(&["device", "list", "--json"]);
+    assert_eq!(devices[0]["safetyNumber"], words.as_str());
+    let name = devices[0]["name"].as_str().unwrap();
+    assert_eq!(home.json(&["device", "verify", name, "--json"])["words"], words.as_str());
+    // Paired anew it is another pairing, and another number on both ends.
+    let again = home.json(&["add", "--json", &self::code(&home)]);
+    assert_ne!(again["safetyNumber"], added["safetyNumber"]);
+    let devices = home.json(&["device", "list", "--json"]);
+    assert_eq!(devices[0]["safetyNumber"], again["safetyNumber"]);
+}
+
+#[test]
+fn a_code_is_shown_with_the_places_where_it_is_to_be_typed() {
+    let home = Home::with_relay("relay.example:8443");
+    let machine = home.json(&["status", "--json"])["machine"]["machineId"].clone();
+    let machine = machine.as_str().unwrap();
+    let minted = home.json(&["pair", "--json"]);
+    assert_eq!(minted["addresses"][0], format!("{machine}.relay.example:8443"));
+    assert_eq!(minted["pages"][0], format!("https://{machine}.relay.example:8443/"));
+    let mut terminal = Terminal::run(&home, &["pair"]);
+    let shown = terminal.until("waiting for the device");
+    for place in
+        [format!("https://{machine}.relay.example:8443/"), format!("{machine}.relay.example:8443")]
+    {
+        assert!(shown.contains(&place), "{shown}");
+    }
+    let mut terminal = Terminal::run(&home, &["pair", "--qr", "--role", "observer"]);
+    let shown = terminal.until("waiting for the device");
+    assert!(shown.contains("/pair#1.") && shown.contains('▄'), "{shown}");
+}
+
+#[test]
 fn several_machines_are_told_apart_line_by_line() {
     let mut home = Home::with_node();
     home.ok(&["add", &code(&home)]);

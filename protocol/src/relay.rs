@@ -1,11 +1,11 @@
 //! Where a relay is and how it is recognised, in one piece of text.
 
-use std::{borrow::Cow, fmt, num::NonZeroU16, str::FromStr};
+use std::{borrow::Cow, fmt, net::IpAddr, num::NonZeroU16, str::FromStr};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{HostName, WireError};
+use crate::{HostName, MachineId, WireError};
 
 const WHAT: &str = "relay address";
 /// The port of HTTPS, which is left out of the text.
@@ -50,6 +50,21 @@ impl RelayAddress {
             DEFAULT_PORT => self.bracketed_host().into_owned(),
             port => format!("{}:{port}", self.bracketed_host()),
         }
+    }
+
+    /// The address at which a browser finds one machine: its own host below the relay's, by plain
+    /// HTTP where that does not leave this machine. A relay without a name has no hosts below it,
+    /// and so the address is that of its page of all machines.
+    #[must_use]
+    pub fn page(&self, machine: MachineId) -> String {
+        let host = self.host.as_str();
+        if host.parse::<IpAddr>().is_ok() {
+            return format!("https://{}/", self.authority());
+        }
+        if host == "localhost" || host.ends_with(".localhost") {
+            return format!("http://{machine}.{host}:{}/", self.port);
+        }
+        format!("https://{machine}.{}/", self.authority())
     }
 }
 
@@ -134,6 +149,21 @@ mod tests {
     use super::*;
 
     const PIN: &str = "~AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    #[test]
+    fn a_browser_is_sent_to_the_host_of_the_machine() {
+        let machine = MachineId::from_bytes([0; 16]);
+        let page = |relay: &str| relay.parse::<RelayAddress>().unwrap().page(machine);
+        let id = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+        assert_eq!(page("relay.example"), format!("https://{id}.relay.example/"));
+        assert_eq!(
+            page(&format!("relay.example:8443{PIN}")),
+            format!("https://{id}.relay.example:8443/")
+        );
+        assert_eq!(page("localhost:8443"), format!("http://{id}.localhost:8443/"));
+        assert_eq!(page("192.0.2.1:8443"), "https://192.0.2.1:8443/");
+        assert_eq!(page("[2001:db8::1]:8443"), "https://[2001:db8::1]:8443/");
+    }
 
     #[test]
     fn a_relay_has_one_text_and_no_other() {

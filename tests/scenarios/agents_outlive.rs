@@ -31,8 +31,11 @@ const LINES: u32 = 5_700_000;
 const FOUND_WITHIN: Duration = Duration::from_secs(2);
 
 async fn spawn(on: &Connection, script: &str) -> Agent {
-    let request = json!({ "argv": [script], "shell": true });
-    let request = Request::post("/v1/agents", &request).unwrap();
+    spawn_as(on, &json!({ "argv": [script], "shell": true })).await
+}
+
+async fn spawn_as(on: &Connection, request: &serde_json::Value) -> Agent {
+    let request = Request::post("/v1/agents", request).unwrap();
     on.request(request).await.unwrap().json(1 << 20).await.unwrap()
 }
 
@@ -194,6 +197,22 @@ async fn an_editor_stays_open_while_the_node_is_replaced_by_another_build_of_it(
     assert_eq!(viewer.until_exit(&mut terminal).await.unwrap(), Some(ExitStatus::Code(0)));
     assert!(viewer.seen.len() > seen && viewer.skipped() == 0);
     assert_eq!(fs::read_to_string(&text).unwrap(), "half a sentence\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_killed_right_after_a_spawn_looks_after_the_agent_as_it_was_told_to() {
+    let mut node = TestNode::alone();
+    let looked_after = json!({
+        "argv": ["sleep", "600"], "name": "db", "env": { "PORT": "5432" }, "restart": "always",
+        "stop": { "signal": "INT", "graceMs": 1000 },
+    });
+    let db = spawn_as(&node.api().await, &looked_after).await;
+    kill_and_start_again(&mut node, &db).await;
+    let waits_for = json!([{ "agentId": db.agent_id, "condition": "completed" }]);
+    let waiting = json!({ "argv": ["true"], "dependsOn": waits_for });
+    let waiting = spawn_as(&node.api().await, &waiting).await;
+    assert_eq!(waiting.pid, None);
+    kill_and_start_again(&mut node, &waiting).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

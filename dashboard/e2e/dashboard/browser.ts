@@ -11,6 +11,7 @@ import {
   type Page,
 } from "playwright-core";
 import { expect } from "vitest";
+import type { Machine } from "../session/programs.ts";
 
 const FLAGS = [
   "--no-sandbox",
@@ -35,10 +36,28 @@ export const PHONE: BrowserContextOptions = {
   hasTouch: true,
 };
 
-export function launch(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-  // A profile of its own in a temporary directory, which goes with the browser.
-  return chromium.launch({ executablePath, args: FLAGS, headless: true });
+const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** A profile of its own in a temporary directory goes with the browser. */
+export function launch(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    args: [...FLAGS, ...flags],
+    headless: true,
+  });
+}
+
+/** A browser whose profile is in `directory`, and stays there. */
+export function launchIn(
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(directory, {
+    ...DESKTOP,
+    executablePath: EXECUTABLE,
+    args: [...FLAGS, ...flags],
+    headless: true,
+  });
 }
 
 /** One person's browser: its storage is shared by its pages and nothing else. */
@@ -51,7 +70,10 @@ export class Person {
   }
 
   static async come(browser: Browser, options = DESKTOP): Promise<Person> {
-    const context = await browser.newContext({ colorScheme: "dark", ...options });
+    return Person.in(await browser.newContext({ colorScheme: "dark", ...options }));
+  }
+
+  static async in(context: BrowserContext): Promise<Person> {
     context.setDefaultTimeout(30_000);
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     return new Person(context);
@@ -68,7 +90,9 @@ export class Person {
       ) {
         return;
       }
-      this.complaints.push(message.text());
+      const { url, lineNumber } = message.location();
+      const complaint = `${message.text()} (${url}:${lineNumber})`;
+      if (!this.complaints.includes(complaint)) this.complaints.push(complaint);
     });
     await page.goto(url);
     return page;
@@ -79,6 +103,32 @@ export class Person {
     await this.context.close();
     expect(this.complaints).toEqual([]);
   }
+}
+
+/** Pairs the page of one machine with it, and gives the words that it shows. */
+export async function pairByCode(page: Page, machine: Machine): Promise<string> {
+  const { code } = await machine.code();
+  await page.getByLabel("2. The code that it shows").fill(code);
+  await page.getByRole("button", { name: "Pair", exact: true }).click();
+  return wordsOf(page);
+}
+
+/** The safety number that a page shows when it has paired. */
+export async function wordsOf(page: Page): Promise<string> {
+  const paired = page.getByRole("dialog", { name: "Paired" });
+  const words = await paired.locator("p.font-mono").innerText();
+  expect(words.split(" ")).toHaveLength(6);
+  await paired.getByRole("button", { name: "Done" }).click();
+  return words;
+}
+
+/** The dashboard of the machine itself, let in by what `gantline open` prints. */
+export async function enter(person: Person, machine: Machine): Promise<Page> {
+  const page = await person.open((await machine.gantline("open", "--print")).trim());
+  await page.getByRole("heading", { name: "Fleet" }).waitFor();
+  // The token that let this page in is nowhere to be seen.
+  expect(page.url()).not.toContain("once=");
+  return page;
 }
 
 /** What stands on the terminal of an agent, without the blanks at the ends of lines. */
@@ -99,6 +149,21 @@ export async function shows(page: Page, agent: string, text: string | RegExp): P
 export async function type(page: Page, agent: string, text: string): Promise<void> {
   await page.locator(`[data-terminal="${agent}"] textarea`).focus();
   await page.keyboard.type(text);
+}
+
+/** Stops a page, as a laptop does that is closed; the returned function lets it go on. */
+export async function freeze(person: Person, page: Page): Promise<() => Promise<void>> {
+  const debuggers = await person.context.newCDPSession(page);
+  await debuggers.send("Debugger.enable");
+  const stopped = new Promise((resolve) => debuggers.once("Debugger.paused", resolve));
+  await debuggers.send("Debugger.pause");
+  // Something has to run for it to stop at.
+  page.evaluate(() => undefined).catch(() => undefined);
+  await stopped;
+  return async () => {
+    await debuggers.send("Debugger.resume");
+    await debuggers.detach();
+  };
 }
 
 /** Everything that axe finds wrong, in lines that can be read. */

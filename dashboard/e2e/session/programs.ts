@@ -61,33 +61,47 @@ class Program {
   }
 }
 
-/** A relay with a node that has joined it. */
+/** A relay with a node that has joined it; or, beside another, a further node of that one's relay. */
 export class Machine {
   readonly #scratch: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #name: string;
   #relay: Program | undefined;
   #node: Program | undefined;
   /** Where the relay listens, `127.0.0.1:port`. It keeps its port. */
   listen = "127.0.0.1:0";
   machineId = "";
 
-  private constructor() {
+  private constructor(name: string, env: NodeJS.ProcessEnv) {
+    this.#name = name;
     this.#scratch = mkdtempSync(join(tmpdir(), "gantline-session-"));
     this.#env = {
       ...process.env,
+      ...env,
       NO_COLOR: "1",
       GANTLINE_HOME: join(this.#scratch, "home"),
       GANTLINE_RELAY_STATE: join(this.#scratch, "relay"),
     };
   }
 
-  static async start(): Promise<Machine> {
-    const machine = new Machine();
+  static async start(name = "ada", env: NodeJS.ProcessEnv = {}): Promise<Machine> {
+    const machine = new Machine(name, env);
     await machine.startRelay();
-    const made = await machine.#runs("gantline-relay", ["token", "create", "--json"]);
-    const { link } = JSON.parse(made) as { link: string };
-    await machine.#startNode(["--join", link]);
+    await machine.#startNode(["--join", await machine.#joinLink()]);
     return machine;
+  }
+
+  /** Another machine at the same relay, with a user and a state of its own. */
+  async beside(name: string): Promise<Machine> {
+    const other = new Machine(name, {});
+    other.listen = this.listen;
+    await other.#startNode(["--join", await this.#joinLink()]);
+    return other;
+  }
+
+  async #joinLink(): Promise<string> {
+    const made = await this.#runs("gantline-relay", ["token", "create", "--json"]);
+    return (JSON.parse(made) as { link: string }).link;
   }
 
   get url(): string {
@@ -96,6 +110,11 @@ export class Machine {
 
   get port(): string {
     return this.listen.slice(this.listen.lastIndexOf(":") + 1);
+  }
+
+  /** Where the relay serves this machine's own pages. */
+  get home(): string {
+    return `http://${this.machineId}.localhost:${this.port}`;
   }
 
   /** What a page of this relay sends as its origin. */
@@ -118,13 +137,54 @@ export class Machine {
     await this.#node?.end("SIGKILL");
   }
 
+  /** Asks the node to end, as an upgrade does. Its agents go on. */
+  async endNode(): Promise<void> {
+    await this.#node?.end("SIGTERM");
+  }
+
   async startNode(): Promise<void> {
     await this.#startNode([]);
+  }
+
+  /** A directory that goes with the machine. */
+  get scratch(): string {
+    return this.#scratch;
   }
 
   /** Runs `gantline` as the machine's user, and returns what it prints. */
   gantline(...args: string[]): Promise<string> {
     return this.#runs("gantline", args);
+  }
+
+  /** Starts an agent, and returns its id. */
+  async spawn(name: string, ...command: string[]): Promise<string> {
+    const said = await this.gantline("spawn", "--json", "--name", name, "--", ...command);
+    return (JSON.parse(said) as { agentId: string }).agentId;
+  }
+
+  /** A file of the node's state. */
+  readState(file: string): string {
+    return readFileSync(join(this.#scratch, "home/state", file), "utf8");
+  }
+
+  /** A shell that is the same whoever runs the test. */
+  shell(name: string): Promise<string> {
+    return this.spawn(name, "env", "PS1=ready> ", "bash", "--norc", "--noprofile");
+  }
+
+  /** A code for one device, and the line that a person copies. */
+  async code(): Promise<{ code: string; line: string }> {
+    const minted = JSON.parse(await this.gantline("pair", "--json")) as {
+      code: string;
+      addresses: string[];
+    };
+    const code = minted.code.replace(" ", "-");
+    return { code, line: `gantline add ${code} ${minted.addresses[0]}` };
+  }
+
+  /** The terminal of an agent there. */
+  terminal(agent: string): string {
+    return `${this.home}/terminal?tabs=${this.machineId}.${agent}&at=0`;
   }
 
   async stop(): Promise<void> {
@@ -136,7 +196,7 @@ export class Machine {
   }
 
   async #startNode(options: readonly string[]): Promise<void> {
-    const args = ["up", "--json", "--port", "0", ...options];
+    const args = ["up", "--json", "--port", "0", "--name", this.#name, ...options];
     const { program, ready } = await Program.start("gantline", args, this.#env);
     this.#node = program;
     this.machineId = String(ready["machineId"]);

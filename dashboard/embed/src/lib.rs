@@ -1,6 +1,8 @@
 //! The dashboard's files, embedded as `npm run build` left them, and the one way in which a node
 //! and a relay give them to a browser. Without a build there is a page that says how to make one.
 
+#[cfg(debug_assertions)]
+mod directory;
 mod encoding;
 #[cfg(test)]
 mod pack;
@@ -72,9 +74,15 @@ enum Found {
 }
 
 impl Dashboard {
-    /// The dashboard that was built with this program; if none was, a page that says how.
+    /// The dashboard that was built with this program; if none was, a page that says how. A program
+    /// for debugging takes another from the directory that `GANTLINE_DASHBOARD_DIR` names, as it is
+    /// when it is first asked for.
     #[must_use]
     pub fn embedded() -> Self {
+        #[cfg(debug_assertions)]
+        if let Some(files) = directory::files() {
+            return Self::of(files);
+        }
         Self::of(EMBEDDED)
     }
 

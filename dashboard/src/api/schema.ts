@@ -231,7 +231,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The paired devices, those that have yet to open their first session included. */
+        /**
+         * The paired devices, those that have yet to open their first session included, with the safety
+         *     number of each.
+         */
         get: operations["list_devices"];
         put?: never;
         post?: never;
@@ -815,6 +818,11 @@ export interface components {
             pending: boolean;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /**
+             * @description Six words that stand for the keys of this pairing. The device has the same ones, unless
+             *     somebody sat in between when it was paired.
+             */
+            safetyNumber?: string;
         };
         /** @description Names a device on one machine. */
         DeviceId: string;
@@ -1201,10 +1209,17 @@ export interface components {
         };
         /** @description A pairing code, just minted. */
         MintedCode: {
+            /**
+             * @description Where it is to be typed, one for each relay that the machine has joined: `gantline add` takes
+             *     an address behind the code.
+             */
+            addresses?: string[];
             /** @description What to type on the device. */
             code: components["schemas"]["PairingCode"];
             /** @description When the code stops working, unless it is burnt before. */
             expiresAt: components["schemas"]["Timestamp"];
+            /** @description The same for browsers: the machine's own page at each of these relays. */
+            pages?: string[];
             /** @description What the device will be allowed to do. */
             role: components["schemas"]["Role"];
         };

@@ -8,6 +8,7 @@ import { UnreachablePage } from "../pages/entry/UnreachablePage";
 import { FleetPage } from "../pages/fleet/FleetPage";
 import { SettingsPage } from "../pages/settings/SettingsPage";
 import { Toasts } from "../ui/Toasts";
+import { Broken } from "./Broken";
 import { Rail } from "./Rail";
 import { useTitle } from "./useTitle";
 
@@ -63,7 +64,7 @@ export function App() {
             : "min-h-0 min-w-0 flex-1 overflow-y-auto"
         }
       >
-        {page()}
+        <Broken key={route.page}>{page()}</Broken>
       </main>
       <Toasts />
       {palette && (

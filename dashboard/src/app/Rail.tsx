@@ -5,6 +5,7 @@ import { Link } from "../Link";
 import { paths, type Route } from "../routes";
 import { classes } from "../ui/classes";
 import { Icon, type IconName } from "../ui/Icon";
+import { UpdateButton } from "./UpdateButton";
 
 interface RailProps {
   route: Route;
@@ -42,6 +43,7 @@ export function Rail({ route, place, onPalette }: RailProps) {
         <Icon name="command" size={20} />
         Search
       </button>
+      <UpdateButton className={ENTRY} />
       {place.servedBy === "relay" && (
         <Link
           className={classes(ENTRY, "text-warn max-sm:hidden")}

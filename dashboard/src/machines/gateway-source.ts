@@ -30,8 +30,8 @@ export class GatewaySource implements Source {
   readonly #onLocked: () => void;
   readonly #stop = new AbortController();
   readonly #ways = new Map<string, GatewayWay>();
-  /** When each machine was last up; only of those that were. */
-  readonly #lastUp = new Map<string, number>();
+  /** The machines that events told of since the last list was asked for. */
+  #told = new Set<string>();
 
   /** `onLocked`: the token is of an earlier start of the node. */
   constructor(token: string, onLocked: () => void) {
@@ -70,11 +70,14 @@ export class GatewaySource implements Source {
   }
 
   async #list(): Promise<void> {
+    // What an event says meanwhile may be newer than the list.
+    const told = new Set<string>();
+    this.#told = told;
     try {
       const found = await this.#ask<MachineSummary[]>("GET", urls.machines());
       const ids = new Set(found.map((summary) => summary.machineId));
       for (const id of fleet.getState().machines.keys()) if (!ids.has(id)) this.#drop(id);
-      for (const summary of found) this.#show(summary);
+      for (const summary of found) if (!told.has(summary.machineId)) this.#show(summary);
       machinesListed();
     } catch (error) {
       machinesBroken(error instanceof Error ? error.message : String(error));
@@ -84,6 +87,7 @@ export class GatewaySource implements Source {
   #heard({ machineId, event }: GatewayEvent): void {
     switch (event.kind) {
       case "machine-changed":
+        this.#told.add(event.machine.machineId);
         this.#show(event.machine);
         break;
       case "machine-forgotten":
@@ -116,7 +120,7 @@ export class GatewaySource implements Source {
     }
     addMachine(known, way);
     const before = way.status.state;
-    const status = this.#statusOf(summary);
+    const status = statusOf(summary, way.status);
     way.tell(status);
     if (status.state === "up" && before !== "up") machineStands(summary.machineId);
   }
@@ -124,36 +128,6 @@ export class GatewaySource implements Source {
   #drop(machineId: string): void {
     this.#ways.delete(machineId);
     dropMachine(machineId);
-  }
-
-  #statusOf(summary: MachineSummary): WayStatus {
-    const now = Date.now();
-    const up = this.#lastUp.get(summary.machineId);
-    switch (summary.state) {
-      case "connected":
-        this.#lastUp.set(summary.machineId, now);
-        return {
-          state: "up",
-          path: summary.path,
-          rttMs: summary.rttUs === undefined ? null : summary.rttUs / 1000,
-          since: now,
-        };
-      case "revoked":
-        return { state: "revoked" };
-      case "offline": {
-        const why = summary.why ?? "No path leads there at the moment.";
-        if (up !== undefined && now - up < RECONNECTING_MS) {
-          return { state: "reconnecting", since: up, why };
-        }
-        const since = up ?? summary.lastSeen ?? now;
-        return { state: "offline", since, why, nextTryAt: summary.nextTryAt ?? now };
-      }
-      case "idle":
-      case "connecting":
-      case "other":
-        if (up === undefined) return { state: "connecting" };
-        return { state: "reconnecting", since: up, why: "The connection broke." };
-    }
   }
 
   #broken(why: string, error: unknown): void {
@@ -165,12 +139,15 @@ export class GatewaySource implements Source {
     machinesBroken(why);
     const now = Date.now();
     const text = "The node of this machine does not answer.";
+    const { machines } = fleet.getState();
     for (const [machineId, way] of this.#ways) {
-      const since = this.#lastUp.get(machineId) ?? now;
+      const since = awaySince(way.status, now);
+      // This page is on the same machine, which is up: only its node is not.
+      const restarts = machines.get(machineId)?.isLocal ? { restarts: true } : {};
       way.tell(
         now - since < RECONNECTING_MS
-          ? { state: "reconnecting", since, why: text }
-          : { state: "offline", since, why: text, nextTryAt: now },
+          ? { state: "reconnecting", since, why: text, ...restarts }
+          : { state: "offline", since, why: text, nextTryAt: now, ...restarts },
       );
     }
   }
@@ -188,4 +165,37 @@ export class GatewaySource implements Source {
     const { pathname, search } = new URL(request.url);
     return fetchWithToken(this.#token, pathname + search, request, this.#stop.signal);
   }
+}
+
+function statusOf(summary: MachineSummary, before: WayStatus): WayStatus {
+  const now = Date.now();
+  const wasUp = before.state === "up" || before.state === "reconnecting";
+  switch (summary.state) {
+    case "connected":
+      return {
+        state: "up",
+        path: summary.path,
+        rttMs: summary.rttUs === undefined ? null : summary.rttUs / 1000,
+        since: before.state === "up" ? before.since : now,
+      };
+    case "revoked":
+      return { state: "revoked" };
+    case "offline": {
+      const why = summary.why ?? "No path leads there at the moment.";
+      const since =
+        before.state === "connecting" ? (summary.lastSeen ?? now) : awaySince(before, now);
+      if (wasUp && now - since < RECONNECTING_MS) return { state: "reconnecting", since, why };
+      return { state: "offline", since, why, nextTryAt: summary.nextTryAt ?? now };
+    }
+    case "idle":
+    case "connecting":
+    case "other":
+      if (!wasUp) return before.state === "offline" ? before : { state: "connecting" };
+      return { state: "reconnecting", since: awaySince(before, now), why: "The connection broke." };
+  }
+}
+
+/** Since when a machine is away that is so at this moment. */
+function awaySince(before: WayStatus, now: number): number {
+  return before.state === "reconnecting" || before.state === "offline" ? before.since : now;
 }

@@ -27,7 +27,8 @@ export interface Duplex {
 export type WayStatus =
   | { state: "connecting" }
   | { state: "up"; path: "loopback" | "lan" | "relay"; rttMs: number | null; since: number }
-  | { state: "reconnecting"; since: number; why: string }
-  | { state: "offline"; since: number; why: string; nextTryAt: number }
+  /** `restarts`: the node said goodbye, or is known to be down; its machine may well be up. */
+  | { state: "reconnecting"; since: number; why: string; restarts?: boolean }
+  | { state: "offline"; since: number; why: string; nextTryAt: number; restarts?: boolean }
   | { state: "revoked" }
   | { state: "unpaired" };

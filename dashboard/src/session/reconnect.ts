@@ -10,12 +10,19 @@ export type Status =
       readonly rttMs: number | null;
       readonly since: number;
     }
-  | { readonly state: "reconnecting"; readonly since: number; readonly why: string }
+  | {
+      readonly state: "reconnecting";
+      readonly since: number;
+      readonly why: string;
+      /** The machine's node said that it ends: what ran there goes on. */
+      readonly restarts?: boolean;
+    }
   | {
       readonly state: "offline";
       readonly since: number;
       readonly why: string;
       readonly nextTryAt: number;
+      readonly restarts?: boolean;
     }
   | { readonly state: "revoked" }
   | { readonly state: "unpaired" };
@@ -33,6 +40,7 @@ const PATIENT = 5_000;
 export class Reconnection {
   #status: Status = { state: "connecting" };
   #bound = FIRST;
+  #restarts = false;
   readonly #random: () => number;
 
   /** `random` draws evenly from 0 up to 1. */
@@ -45,6 +53,7 @@ export class Reconnection {
   }
 
   up(now: number): void {
+    this.#restarts = false;
     this.#status = { state: "up", path: "relay", rttMs: null, since: now };
   }
 
@@ -57,6 +66,11 @@ export class Reconnection {
     this.#status = { state: "revoked" };
   }
 
+  /** The machine's node said that it ends. */
+  farewell(): void {
+    this.#restarts = true;
+  }
+
   /** An attempt failed, or what stood broke. Returns how long to wait. */
   lost(now: number, why: string, hint?: Hint): number {
     const before = this.#status;
@@ -66,6 +80,7 @@ export class Reconnection {
     const wait = Math.round(this.#random() * this.#bound);
     this.#bound = Math.min(2 * this.#bound, LONGEST);
     this.#status = waiting(before, now, why, now + wait);
+    if (this.#restarts) this.#status = { ...this.#status, restarts: true } as Status;
     return wait;
   }
 
@@ -83,8 +98,7 @@ export class Reconnection {
   tick(now: number, nextTryAt: number): void {
     if (this.dueAt === undefined || now < this.dueAt || this.#status.state !== "reconnecting")
       return;
-    const { since, why } = this.#status;
-    this.#status = { state: "offline", since, why, nextTryAt };
+    this.#status = { ...this.#status, state: "offline", nextTryAt };
   }
 }
 

@@ -239,6 +239,27 @@ describe("a way that breaks", () => {
     expect(await within(100, answer.text())).toBeInstanceOf(Error);
   });
 
+  test("a node that says that it ends is told from one that is just gone", async () => {
+    const way = await standing();
+    const old = machine.pipe;
+    machine.mood = { refuses: 4001 };
+    old.session.goAway(GOAWAY.shutdown);
+    old.speak();
+    await clock.pass(50);
+    old.breaks(1006);
+    await clock.pass(20_000);
+    expect(way.status).toMatchObject({ state: "offline", restarts: true });
+    machine.mood = "answers";
+    way.retry();
+    await clock.pass(50);
+    expect(way.status.state).toBe("up");
+    machine.mood = { refuses: 4001 };
+    machine.pipe.breaks(1006);
+    await clock.pass(50);
+    expect(way.status).toMatchObject({ state: "reconnecting" });
+    expect(way.status).not.toHaveProperty("restarts");
+  });
+
   test("a request while the machine is offline fails at once, with why", async () => {
     machine.mood = { refuses: 4001 };
     const way = wayTo();

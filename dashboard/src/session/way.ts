@@ -3,7 +3,7 @@
 // Idempotency-Key, so that it acts once.
 
 import type { Head, Open } from "./core/body.ts";
-import { CLOSE } from "./core/codes.ts";
+import { CLOSE, GOAWAY } from "./core/codes.ts";
 import { describeEnd, type SessionEnd } from "./core/event.ts";
 import type { Random, StaticKey } from "./identity/keys.ts";
 import { type Channel, ConnectFailed, connect } from "./io/channel.ts";
@@ -262,7 +262,11 @@ export class SessionWay {
           this.#stopPing?.();
           this.#stopPing = this.#clock.after(PING_EVERY, () => this.#ping(PONG_WITHIN));
         },
-        goingAway: () => ours() && this.#drain(),
+        goingAway: (code) => {
+          if (!ours()) return;
+          if (code !== GOAWAY.age) this.#reconnection.farewell();
+          this.#drain();
+        },
         streamEnded: () => ours() && this.#wakeWaiters(),
         ended: (end) => {
           if (ours()) this.#ended(end);
@@ -294,6 +298,9 @@ export class SessionWay {
       this.#options.onRevoked?.();
       this.#changed();
       return;
+    }
+    if (end.kind === "closed" && end.by === "peer" && end.code === CLOSE.shutdown) {
+      this.#reconnection.farewell();
     }
     this.#lost(describeEnd(end));
   }

@@ -1,5 +1,5 @@
 // A modal dialog on the browser's own element, which keeps focus inside and gives it back.
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { IconButton } from "./Button";
 import { classes } from "./classes";
 
@@ -14,7 +14,8 @@ interface DialogProps {
 export function Dialog({ title, description, onClose, children, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  // Closed while it is still in the page, it gives the focus back to where it was.
+  useLayoutEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
     // The close button comes first in the page, but is not what the dialog is for.

@@ -31,7 +31,7 @@ export function Notice({ tone, title, children, action }: NoticeProps) {
       </span>
       <div className="min-w-0 flex-1 text-sm wrap-anywhere">
         {title && <p className="font-medium">{title}</p>}
-        {children && <div className="text-body">{children}</div>}
+        {children && <div className="text-body first-letter:uppercase">{children}</div>}
       </div>
       {action}
     </div>

@@ -79,13 +79,18 @@ impl Mutations {
         self.agents.by(who.actor(named))
     }
 
-    /// Starts an agent.
+    /// Starts an agent. Returns once the next node would look after it as this one does.
     ///
     /// # Errors
     /// [`Refused`], as every other act.
     pub async fn spawn(&self, who: &Principal, request: SpawnRequest) -> Result<Agent, Refused> {
         admit(who, &Act::Spawn(&request))?;
-        Ok(self.agents_for(who).spawn(request).await?)
+        let is_in_its_own_files = request.is_command_alone();
+        let agent = self.agents_for(who).spawn(request).await?;
+        if !is_in_its_own_files {
+            self.agents.is_kept().await;
+        }
+        Ok(agent)
     }
 
     /// Runs a command without a terminal.

@@ -8,7 +8,7 @@ use super::{
     out,
 };
 
-/// Forget an agent that has ended, and delete its output
+/// Forget agents that have ended, and delete their output
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

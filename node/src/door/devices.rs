@@ -11,6 +11,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use gantline_client::MachineAddress;
 use gantline_crypto::{
     Admission, Device, DeviceBook, Now, PublicKey,
     devices::{BookFull, Seen, Standing},
@@ -22,7 +23,7 @@ use gantline_crypto::{
     },
 };
 use gantline_protocol::{
-    DeviceId, InvitationId, Role, Timestamp,
+    DeviceId, InvitationId, RelayAddress, Role, Timestamp,
     api::{
         self, EventKind, Invitation, InvitationLink, InvitationRequest, MintedCode,
         MintedInvitation,
@@ -69,6 +70,9 @@ struct Books {
     desk: PairingDesk,
     /// When each invitation was minted.
     minted: HashMap<InvitationId, Timestamp>,
+    /// Safety numbers that somebody has looked at: they take some milliseconds each, and never
+    /// change.
+    numbers: HashMap<DeviceId, String>,
 }
 
 /// Why something about devices could not be done.
@@ -119,6 +123,7 @@ impl Devices {
             ),
             desk: PairingDesk::from_invitations(invitations),
             minted,
+            numbers: HashMap::new(),
         };
         let shared = Shared {
             nameplate,
@@ -138,6 +143,33 @@ impl Devices {
         let mut books = self.books();
         books.devices.forget(wall());
         books.devices.devices().iter().filter_map(described).collect()
+    }
+
+    /// The same, each with its safety number.
+    pub async fn list_to_compare(&self) -> Vec<api::Device> {
+        let mut listed = self.list();
+        let unknown: Vec<Device> = {
+            let mut books = self.books();
+            let Books { devices, numbers, .. } = &mut *books;
+            let is_listed = |id| listed.iter().any(|device| device.device_id == id);
+            numbers.retain(|id, _| is_listed(*id));
+            let is_unknown =
+                |device: &&Device| is_listed(device.id) && !numbers.contains_key(&device.id);
+            devices.devices().iter().filter(is_unknown).cloned().collect()
+        };
+        if !unknown.is_empty() {
+            let node = *self.shared.nameplate.key.public();
+            let number =
+                move |device: &Device| (device.id, device.safety_number(&node).to_string());
+            let reckoned = spawn_blocking(move || unknown.iter().map(number).collect::<Vec<_>>());
+            let reckoned = reckoned.await.expect("hashing does not panic, and nobody cancels it");
+            self.books().numbers.extend(reckoned);
+        }
+        let books = self.books();
+        for device in &mut listed {
+            device.safety_number = books.numbers.get(&device.device_id).cloned();
+        }
+        listed
     }
 
     /// Removes a device, ends its sessions, and will tell it so when it calls again.
@@ -168,7 +200,17 @@ impl Devices {
         }
         let code = books.desk.mint_code(role, Instant::now(), &mut rng());
         let code = code.reveal().parse().expect("a code has eight digits");
-        Ok(MintedCode { code, role, expires_at: wall().after(CODE_FOR) })
+        let Nameplate { key, relays, .. } = &self.shared.nameplate;
+        let machine = key.public().machine_id();
+        let address =
+            |relay: &RelayAddress| MachineAddress { machine, relay: relay.clone() }.to_string();
+        Ok(MintedCode {
+            code,
+            role,
+            expires_at: wall().after(CODE_FOR),
+            addresses: relays.iter().map(address).collect(),
+            pages: relays.iter().map(|relay| relay.page(machine)).collect(),
+        })
     }
 
     /// Mints an invitation: a link for one or more devices.
@@ -197,8 +239,7 @@ impl Devices {
             return Err(error.into());
         }
         let machine = nameplate.key.public().machine_id();
-        let (host, port) = (&relay.host, relay.port);
-        let page = format!("https://{machine}.{host}:{port}/pair");
+        let page = format!("{}pair", relay.page(machine));
         let link = PairingLink { machine, token: invitation.token.clone(), relay };
         Ok(MintedInvitation {
             invitation: listed(&invitation, now),
@@ -383,6 +424,7 @@ fn described(device: &Device) -> Option<api::Device> {
         created_at: device.created,
         last_seen,
         pending,
+        safety_number: None,
     })
 }
 

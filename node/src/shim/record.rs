@@ -45,6 +45,9 @@ pub(crate) struct Definition {
     pub(crate) number: u32,
     /// When that life began.
     pub(crate) created_at: Timestamp,
+    /// When the agent was made; with that life, if nothing else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_created_at: Option<Timestamp>,
 }
 
 const fn first() -> u32 {

@@ -159,9 +159,6 @@ impl Agents {
         let _ = self.remove_in(table, id);
     }
 
-    /// A range of what an agent has written in its present or last life, or in the one that is named.
-    ///
-
     /// Does what somebody wants of an agent.
     fn command(&self, id: AgentId, command: Command) -> Result<(), AgentsError> {
         let mut table = self.table();

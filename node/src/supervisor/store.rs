@@ -189,8 +189,9 @@ impl Store {
 
 /// An agent of which only the files of its process are known.
 fn of_life(life: &Definition) -> KeptAgent {
-    let Definition { agent_id, name, argv, shell, cwd, size, kind, created_at, number, .. } =
-        life.clone();
+    let life = life.clone();
+    let created_at = life.agent_created_at.unwrap_or(life.created_at);
+    let Definition { agent_id, name, argv, shell, cwd, size, kind, number, .. } = life;
     let command = gantline_protocol::api::Command { argv, cwd, env: Default::default(), shell };
     let source = match kind {
         Kind::Terminal => AgentSource::Spawn,

@@ -141,6 +141,7 @@ impl Agents {
                     epoch,
                     number: life.0,
                     created_at: SystemTime::now().into(),
+                    agent_created_at: Some(described.created_at),
                 };
                 let prepared = prepared.of_agent(id);
                 let host = Host::start(&self.shared.shims, &definition, prepared, hold).await;

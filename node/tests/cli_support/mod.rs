@@ -3,10 +3,11 @@
 #![allow(dead_code)]
 
 #[path = "../agents_end/mod.rs"]
-mod agents_end;
+pub mod agents_end;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -35,6 +36,22 @@ impl Home {
     /// With a node that is called ada.
     pub fn with_node() -> Self {
         let mut home = Self::empty();
+        home.up();
+        home
+    }
+
+    /// The same, of a node that has joined this relay, which there need not be.
+    pub fn with_relay(address: &str) -> Self {
+        let mut home = Self::empty();
+        let config = home.path().join("config");
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::create_dir_all(&config).unwrap();
+        for dir in [&home.path(), &config] {
+            std::fs::set_permissions(dir, private.clone()).unwrap();
+        }
+        let file = config.join("config.toml");
+        std::fs::write(&file, format!("[[relay]]\naddress = \"{address}\"\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         home.up();
         home
     }
@@ -175,13 +192,12 @@ impl Terminal {
         self.writer.flush().unwrap();
     }
 
-    /// Waits until this was shown, after what was waited for before.
-    pub fn until(&mut self, text: &str) {
+    /// Waits until this was shown, after what was waited for before. Gives all of it.
+    pub fn until(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return;
+                return self.seen.drain(..at + text.len()).collect();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {

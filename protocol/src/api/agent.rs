@@ -44,6 +44,14 @@ pub struct SpawnRequest {
 }
 
 impl SpawnRequest {
+    /// Whether it says no more than what to run, under which name, in which size.
+    #[must_use]
+    pub fn is_command_alone(&self) -> bool {
+        let Self { command, name, size, .. } = self;
+        let plain = Self { name: name.clone(), size: *size, ..Self::new(command.clone()) };
+        command.env.is_empty() && *self == plain
+    }
+
     /// Asks for an agent of which nothing but its command is said.
     #[must_use]
     pub fn new(command: Command) -> Self {

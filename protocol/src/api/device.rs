@@ -23,6 +23,10 @@ pub struct Device {
     /// Whether it has yet to open its first session, without which it is removed 10 minutes after
     /// it was paired.
     pub pending: bool,
+    /// Six words that stand for the keys of this pairing. The device has the same ones, unless
+    /// somebody sat in between when it was paired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_number: Option<String>,
 }
 
 #[cfg(test)]
@@ -39,6 +43,7 @@ mod tests {
             created_at: Timestamp::from_millis(1),
             last_seen: None,
             pending: true,
+            safety_number: None,
         };
         is_written_as(
             &device,
@@ -46,9 +51,10 @@ mod tests {
         );
         device.last_seen = Some(Timestamp::from_millis(2));
         device.pending = false;
+        device.safety_number = Some("lusab babad".to_owned());
         is_written_as(
             &device,
-            r#"{"deviceId":"abababababababababababababababab","name":"phone","role":"observer","createdAt":1,"lastSeen":2,"pending":false}"#,
+            r#"{"deviceId":"abababababababababababababababab","name":"phone","role":"observer","createdAt":1,"lastSeen":2,"pending":false,"safetyNumber":"lusab babad"}"#,
         );
     }
 }

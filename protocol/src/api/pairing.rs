@@ -27,6 +27,13 @@ pub struct MintedCode {
     pub role: Role,
     /// When the code stops working, unless it is burnt before.
     pub expires_at: Timestamp,
+    /// Where it is to be typed, one for each relay that the machine has joined: `gantline add` takes
+    /// an address behind the code.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// The same for browsers: the machine's own page at each of these relays.
+    #[serde(default)]
+    pub pages: Vec<String>,
 }
 
 /// Eight decimal digits, shown as `1234 5678`.
@@ -219,8 +226,13 @@ mod tests {
             code: "12345678".parse().unwrap(),
             role: Role::Owner,
             expires_at: Timestamp::from_millis(9),
+            addresses: vec!["aaaaaaaaaaaaaaaaaaaaaaaaaa.relay.example".to_owned()],
+            pages: vec!["https://aaaaaaaaaaaaaaaaaaaaaaaaaa.relay.example/".to_owned()],
         };
-        is_written_as(&code, r#"{"code":"1234 5678","role":"owner","expiresAt":9}"#);
+        is_written_as(
+            &code,
+            r#"{"code":"1234 5678","role":"owner","expiresAt":9,"addresses":["aaaaaaaaaaaaaaaaaaaaaaaaaa.relay.example"],"pages":["https://aaaaaaaaaaaaaaaaaaaaaaaaaa.relay.example/"]}"#,
+        );
         is_written_as(&PairingCodeRequest { role: Role::Owner }, r#"{"role":"owner"}"#);
         let minted = MintedInvitation {
             invitation: Invitation {

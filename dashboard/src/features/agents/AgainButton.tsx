@@ -18,7 +18,7 @@ export function AgainButton({ machine, agent }: AgainButtonProps) {
       icon="play"
       onClick={() => attempt(start(machine.machineId, agent.agentId))}
     >
-      Start again
+      Restart
     </Button>
   );
 }

@@ -6,6 +6,7 @@ import { Command } from "../../ui/Command";
 import { Dialog, DialogButtons } from "../../ui/Dialog";
 import { TextField } from "../../ui/Field";
 import { Notice } from "../../ui/Notice";
+import { useMedia } from "../../ui/useMedia";
 import { useTask } from "../../ui/useTask";
 import { readKey } from "./key";
 
@@ -54,10 +55,12 @@ interface PairFormProps {
 
 /** Confined to one machine, eight digits will do; else the whole line that the machine shows. */
 export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
-  const [text, setText] = useState(source.invitation ?? "");
+  const [text, setText] = useState("");
   const task = useTask();
-  const key = readKey(text, source.only);
+  // A link that the page was opened with is in no field: it is a secret, and there is nothing to type.
+  const key = readKey(source.invitation ?? text, source.only);
   const confined = source.only !== null;
+  const phone = useMedia("(pointer: coarse)");
 
   return (
     <form
@@ -73,32 +76,43 @@ export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
           The link that you opened lets this {source.device} in, if you want that.
         </Notice>
       )}
-      <ol className={source.invitation === null ? "grid gap-4" : "hidden"}>
-        <li>
-          <p className="mb-1.5 text-sm font-medium text-body">1. On that machine</p>
-          <Command>gantline pair</Command>
-        </li>
-        <li>
-          <TextField
-            data-first
-            error={text !== "" && "error" in key && key.error !== null ? key.error : null}
-            hint={
-              confined
-                ? "Eight digits, good for two minutes. A new code is shown by the same command."
-                : "The line that begins with gantline add, or a link that somebody sent you."
-            }
-            inputMode={confined ? "numeric" : "text"}
-            label={confined ? "2. The code that it shows" : "2. The line that it shows"}
-            mono
-            onChange={(event) => setText(event.target.value)}
-            placeholder={confined ? "1234-5678" : "gantline add 1234-5678 k5xq3n….relay.example"}
-            value={text}
-          />
-        </li>
-      </ol>
+      {source.invitation === null && (
+        <ol className="grid gap-4">
+          <li>
+            <p className="mb-1.5 text-sm font-medium text-body">1. On that machine</p>
+            <Command>gantline pair</Command>
+            {phone && (
+              <p className="mt-1 text-xs text-floor">
+                With <code className="font-mono">gantline pair --qr</code> it shows a QR code: point
+                this phone's camera at that, and nothing has to be typed.
+              </p>
+            )}
+          </li>
+          <li>
+            <TextField
+              data-first
+              error={text !== "" && "error" in key && key.error !== null ? key.error : null}
+              hint={
+                confined
+                  ? "Eight digits, good for two minutes. A new code is shown by the same command."
+                  : "The line that begins with gantline add, or a link that somebody sent you."
+              }
+              inputMode={confined ? "numeric" : "text"}
+              label={confined ? "2. The code that it shows" : "2. The line that it shows"}
+              mono
+              onChange={(event) => setText(event.target.value)}
+              placeholder={confined ? "1234-5678" : "gantline add 1234-5678 k5xq3n….relay.example"}
+              value={text}
+            />
+          </li>
+        </ol>
+      )}
       {task.problem && (
         <Notice title="Nothing was paired." tone="error">
-          {task.problem}
+          {task.problem}.{" "}
+          {source.invitation === null
+            ? "Three wrong tries burn a code; gantline pair shows a new one."
+            : "Ask whoever sent the link for another."}
         </Notice>
       )}
       <DialogButtons>

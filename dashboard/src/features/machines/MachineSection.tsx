@@ -35,13 +35,15 @@ export function MachineSection(props: MachineSectionProps) {
       className="overflow-clip rounded-lg border border-line bg-raised"
       ref={section}
     >
-      <header className="flex min-h-12 flex-wrap items-center gap-x-4 py-1.5 pr-3 pl-3">
-        <h2 className="min-w-0 truncate text-lg font-semibold text-primary">
-          <Text limit={64}>{machine.name}</Text>
-        </h2>
-        <PathMark machine={machine} />
-        <span className="flex-1" />
-        {up && <MachineFigures machineId={machineId} />}
+      <header className="flex min-h-12 items-center gap-x-2 px-3 py-1.5">
+        <div className="flex min-w-0 flex-1 flex-wrap items-center gap-x-4 gap-y-0.5">
+          <h2 className="min-w-0 truncate text-lg font-semibold text-primary">
+            <Text limit={64}>{machine.name}</Text>
+          </h2>
+          <PathMark machine={machine} />
+          <span className="flex-1 max-sm:hidden" />
+          {up && <MachineFigures machineId={machineId} />}
+        </div>
         <MachineMenu machine={machine} onSpawn={onSpawn} />
       </header>
       {why !== null && status.state !== "reconnecting" && (
@@ -124,7 +126,7 @@ function MachineFigures({ machineId }: { machineId: string }) {
   const seen = useStore(vitals, ({ of }) => of.get(machineId)?.machine);
   if (seen === undefined) return null;
   return (
-    <dl className="flex items-center gap-4 text-xs text-secondary tabular-nums max-sm:order-last max-sm:w-full max-sm:pb-1.5">
+    <dl className="flex items-center gap-4 text-xs text-secondary tabular-nums max-sm:w-full">
       <Meter label="CPU" part={seen.cpuPercent / (seen.cores * 100)}>
         {percent(seen.cpuPercent / seen.cores)}
       </Meter>

@@ -1,5 +1,5 @@
 // The command palette: everything that can be gone to or done, found by typing a part of it.
-import { useEffect, useId, useMemo, useRef, useState } from "react";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useStore } from "zustand";
 import { fleet } from "../../machines/fleet";
 import type { Source } from "../../machines/source";
@@ -47,7 +47,8 @@ export function Palette({ route, source, onClose }: PaletteProps) {
   const id = useId();
   const chosen = Math.min(at, Math.max(0, found.length - 1));
 
-  useEffect(() => {
+  // Closed while it is still in the page, it gives the focus back to where it was.
+  useLayoutEffect(() => {
     if (dialog !== null) return;
     const element = frame.current;
     element?.showModal();

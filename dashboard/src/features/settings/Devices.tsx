@@ -1,11 +1,10 @@
-// Who may reach a machine: the paired devices, and codes for new ones.
+// Who may reach a machine: the paired devices.
 import { useCallback, useEffect, useState } from "react";
-import { answer, type Device, type Schemas } from "../../api/client";
+import { answer, type Device } from "../../api/client";
 import { reasonOf } from "../../api/problem";
 import { type MachineView, machineToAct, onMachineEvent } from "../../machines/fleet";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogButtons } from "../../ui/Dialog";
-import { Select } from "../../ui/Field";
 import { dateAndTime, duration } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Notice } from "../../ui/Notice";
@@ -13,8 +12,7 @@ import { plain } from "../../ui/plain";
 import { Text } from "../../ui/Text";
 import { useNow } from "../../ui/useNow";
 import { useTask } from "../../ui/useTask";
-
-type Role = Schemas["Role"];
+import { PairDeviceDialog } from "./PairDevice";
 
 export function Devices({ machine }: { machine: MachineView }) {
   const { machineId } = machine;
@@ -43,10 +41,10 @@ export function Devices({ machine }: { machine: MachineView }) {
 
   return (
     <div className="grid gap-3">
-      <div className="flex items-center gap-3">
+      <div className="flex items-center gap-3 max-sm:flex-col max-sm:items-stretch">
         <p className="flex-1 text-sm text-secondary">
-          Each has keys of its own for <Text limit={64}>{machine.name}</Text>. Removing one ends its
-          sessions at once.
+          Each has keys of its own for <Text limit={64}>{machine.name}</Text>. The six words below
+          it stand for them: the device shows the same ones, unless somebody sat in between.
         </p>
         <Button disabled={!up} icon="plus" onClick={() => setPairing(true)}>
           Pair a device
@@ -64,7 +62,7 @@ export function Devices({ machine }: { machine: MachineView }) {
           <DeviceRow device={device} key={device.deviceId} onRevoke={() => setRevoking(device)} />
         ))}
       </ul>
-      {pairing && <PairingCode machine={machine} onClose={() => setPairing(false)} />}
+      {pairing && <PairDeviceDialog machine={machine} onClose={() => setPairing(false)} />}
       {revoking && (
         <RevokeDialog device={revoking} machine={machine} onClose={() => setRevoking(null)} />
       )}
@@ -92,6 +90,12 @@ function DeviceRow({ device, onRevoke }: { device: Device; onRevoke: () => void 
               : `Seen ${duration(now - device.lastSeen)} ago`}
           {` · paired ${dateAndTime(device.createdAt)}`}
         </p>
+        {device.safetyNumber !== undefined && (
+          <p className="font-mono text-xs wrap-anywhere text-secondary" title="Safety number">
+            <span className="sr-only">Safety number: </span>
+            <Text limit={64}>{device.safetyNumber}</Text>
+          </p>
+        )}
       </div>
       <Button onClick={onRevoke} weight="danger">
         Remove<span className="sr-only"> {plain(device.name, 64)}</span>
@@ -132,100 +136,4 @@ function RevokeDialog({ machine, device, onClose }: RevokeDialogProps) {
       </DialogButtons>
     </Dialog>
   );
-}
-
-/** A code that is always live: an expired one is followed by the next. */
-function PairingCode({ machine, onClose }: { machine: MachineView; onClose: () => void }) {
-  const { machineId } = machine;
-  const [role, setRole] = useState<Role>("owner");
-  const [minted, setMinted] = useState<Schemas["MintedCode"] | null>(null);
-  const [paired, setPaired] = useState<string | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  const left = useCountdown(minted?.expiresAt ?? null);
-  const expired = minted !== null && left === 0;
-
-  useEffect(() => {
-    let over = false;
-    setMinted(null);
-    const mint = async () => {
-      try {
-        const body = { role };
-        const code = await answer(machineToAct(machineId).POST("/v1/pairing-codes", { body }));
-        if (over) return;
-        setMinted(code);
-        setProblem(null);
-      } catch (error) {
-        if (!over) setProblem(reasonOf(error));
-      }
-    };
-    if (paired === null && !expired) void mint();
-    return () => {
-      over = true;
-    };
-  }, [machineId, role, expired, paired]);
-  useEffect(
-    () =>
-      onMachineEvent((id, event) => {
-        if (id === machineId && event.kind === "device-paired") setPaired(event.name);
-      }),
-    [machineId],
-  );
-
-  if (paired !== null) {
-    return (
-      <Dialog onClose={onClose} title="Paired">
-        <p className="mb-3">
-          <strong className="font-medium text-primary">
-            <Text limit={64}>{paired}</Text>
-          </strong>{" "}
-          can reach this machine now.
-        </p>
-        <DialogButtons>
-          <Button onClick={onClose} weight="primary">
-            Done
-          </Button>
-        </DialogButtons>
-      </Dialog>
-    );
-  }
-  return (
-    <Dialog
-      description="Type this code on the new device. It is good for one device and two minutes; then the next one is shown."
-      onClose={onClose}
-      title="Pair a device"
-    >
-      <div className="grid gap-4">
-        <output className="grid justify-items-center gap-1 rounded-lg border border-line bg-well py-5">
-          <span className="font-mono text-3xl font-semibold tracking-wider text-primary tabular-nums">
-            {minted?.code ?? "···· ····"}
-          </span>
-          <span className="text-xs text-secondary tabular-nums">
-            {minted === null ? "Asking for a code" : `good for ${left} s`}
-          </span>
-        </output>
-        {problem && <Notice tone="error">{problem}</Notice>}
-        <Select
-          hint="Operators run and stop things. Observers watch. Owners also add and remove devices."
-          label="What it may do"
-          onChange={(event) => setRole(event.target.value as Role)}
-          value={role}
-        >
-          <option value="owner">Owner: everything</option>
-          <option value="operator">Operator: run and stop</option>
-          <option value="observer">Observer: watch</option>
-        </Select>
-      </div>
-    </Dialog>
-  );
-}
-
-function useCountdown(until: number | null): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (until === null) return;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, [until]);
-  return until === null ? 0 : Math.max(0, Math.round((until - now) / 1000));
 }

@@ -32,6 +32,9 @@ export function PaneNotes(props: PaneNotesProps) {
   const { skipped, exit, dropped } = state;
   const over = exit !== null || (agent !== undefined && isOver(agent));
   const path = machine?.status.state;
+  const restarts =
+    (machine?.status.state === "reconnecting" || machine?.status.state === "offline") &&
+    machine.status.restarts === true;
 
   if (machine === undefined) {
     return <Note icon="question" tone="warn" word="This machine is not in the fleet." />;
@@ -43,32 +46,9 @@ export function PaneNotes(props: PaneNotesProps) {
       </Note>
     );
   }
+  const isAway = away !== null && !over && state.connection.state === "away";
   return (
     <>
-      {away === "reconnecting" && !over && (
-        <div aria-label="Reconnecting" className="h-0.5 overflow-hidden bg-line" role="status">
-          <div className="h-full w-1/4 animate-[slide_1.2s_linear_infinite] bg-warn" />
-          <span className="sr-only">Reconnecting. The agent goes on running.</span>
-        </div>
-      )}
-      {away === "offline" && !over && state.connection.state === "away" && (
-        <Note
-          action={
-            <Button icon="restart" onClick={onRetry}>
-              Retry
-            </Button>
-          }
-          icon="cross"
-          tone="warn"
-          word={`Offline, as of ${clock(state.connection.since)}`}
-        >
-          {path === "up" ? (
-            <Text limit={200}>{state.connection.why}</Text>
-          ) : (
-            "The agent goes on running, and its output is kept."
-          )}
-        </Note>
-      )}
       {state.connection.state === "refused" && (
         <Note
           action={<Button onClick={onLog}>Save log</Button>}
@@ -95,35 +75,81 @@ export function PaneNotes(props: PaneNotesProps) {
           {agent.reason !== undefined && <Text limit={200}>{agent.reason}</Text>}
         </Note>
       )}
-      {skipped !== null && (
-        <Note
-          action={
-            <>
-              <Button onClick={onLog} weight="quiet">
-                Save it
-              </Button>
-              <IconButton icon="close" label="Dismiss" onClick={onSeenSkipped} />
-            </>
-          }
-          icon="warn"
-          tone="info"
-          word={`${bytes(Number(skipped.to - skipped.from))} skipped`}
-        >
-          They came faster than this window could show them. The log has what is kept.
-        </Note>
-      )}
-      {dropped > 0 && (
-        <Note
-          action={<IconButton icon="close" label="Dismiss" onClick={onSeenDropped} />}
-          icon="keyboard"
-          tone="warn"
-          word={dropped === 1 ? "A key was not sent" : `${dropped} keys were not sent`}
-        >
-          The connection was away for more than 5 s; they won't be sent later.
-        </Note>
-      )}
+      {/* What comes and goes lies over the terminal: its size is not to change for it. */}
+      <div className="relative z-10">
+        <div className="absolute inset-x-0 top-0 shadow-md shadow-black/20">
+          {isAway && away === "reconnecting" && <ReconnectingBar />}
+          {isAway && restarts && (
+            <Note icon="restart" tone="info" word="The node restarts">
+              The agent is still running, and its output is kept.
+            </Note>
+          )}
+          {isAway && away === "offline" && (
+            <Note
+              action={
+                <Button icon="restart" onClick={onRetry}>
+                  Retry
+                </Button>
+              }
+              icon="cross"
+              tone="warn"
+              word={`Offline, as of ${clock(sinceOf(state))}`}
+            >
+              {path === "up" ? (
+                <Text limit={200}>{whyOf(state)}</Text>
+              ) : (
+                !restarts && "The agent goes on running, and its output is kept."
+              )}
+            </Note>
+          )}
+          {skipped !== null && (
+            <Note
+              action={
+                <>
+                  <Button onClick={onLog} weight="quiet">
+                    Save it
+                  </Button>
+                  <IconButton icon="close" label="Dismiss" onClick={onSeenSkipped} />
+                </>
+              }
+              icon="warn"
+              tone="info"
+              word={`${bytes(Number(skipped.to - skipped.from))} skipped`}
+            >
+              They came faster than this window could show them. The log has what is kept.
+            </Note>
+          )}
+          {dropped > 0 && (
+            <Note
+              action={<IconButton icon="close" label="Dismiss" onClick={onSeenDropped} />}
+              icon="keyboard"
+              tone="warn"
+              word={dropped === 1 ? "A key was not sent" : `${dropped} keys were not sent`}
+            >
+              The connection was away for more than 5 s; they won't be sent later.
+            </Note>
+          )}
+        </div>
+      </div>
     </>
   );
+}
+
+function ReconnectingBar() {
+  return (
+    <div aria-label="Reconnecting" className="h-0.5 overflow-hidden bg-line" role="status">
+      <div className="h-full w-1/4 animate-[slide_1.2s_linear_infinite] bg-warn" />
+      <span className="sr-only">Reconnecting. The agent goes on running.</span>
+    </div>
+  );
+}
+
+function sinceOf({ connection }: PaneState): number {
+  return connection.state === "away" ? connection.since : Date.now();
+}
+
+function whyOf({ connection }: PaneState): string {
+  return connection.state === "away" ? connection.why : "";
 }
 
 interface NoteProps {

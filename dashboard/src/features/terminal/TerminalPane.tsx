@@ -163,7 +163,9 @@ export function TerminalPane(props: TerminalPaneProps) {
           label={`Search, ${CHORDS.search()}`}
           onClick={() => setSearching(true)}
         />
-        <IconButton icon="close" label="Close pane; the agent goes on" onClick={onClose} />
+        {count > 1 && (
+          <IconButton icon="close" label="Close pane; the agent goes on" onClick={onClose} />
+        )}
       </header>
       {searching && pane && <SearchBar onClose={closeSearch} xterm={pane.xterm} />}
       <PaneNotes

@@ -165,7 +165,8 @@ function Cap({ children, label, pressed, onPress }: CapProps) {
       aria-label={label}
       aria-pressed={pressed}
       className={classes(
-        "h-11 rounded border border-line font-sans text-xs select-none",
+        "h-11 rounded border border-line font-sans select-none",
+        label === undefined ? "text-xs" : "text-base",
         pressed ? "bg-accent text-on-accent" : "bg-well text-body active:bg-hover",
       )}
       onClick={onPress}

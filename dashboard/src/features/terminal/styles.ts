@@ -1,10 +1,7 @@
 // The document that xterm.js is given: what it would write into <style> elements and style attributes,
 // which the page's content security policy refuses, goes through the object model, which it allows.
 
-/**
- * Of this document in all but what it makes: a `style` is an element whose text is a style sheet of the
- * document's own, a `span` takes its style attribute as properties.
- */
+/** Of this document in all but one: a `style` of it is an element whose text is a style sheet. */
 export function documentWithoutInlineStyles(): Document {
   return new Proxy(document, {
     get(target, name) {
@@ -32,18 +29,16 @@ export function openWithoutInlineStyles(open: () => void): void {
 
 function create(tag: string, options?: ElementCreationOptions): HTMLElement {
   if (tag === "style") return new Sheet().element;
-  const element = Document.prototype.createElement.call(document, tag, options);
-  if (tag === "span") Object.setPrototypeOf(element, SPAN);
-  return element;
+  return Document.prototype.createElement.call(document, tag, options);
 }
 
-/** One for all spans: a terminal makes one for each run of characters. */
-const SPAN: HTMLSpanElement = Object.create(HTMLSpanElement.prototype, {
-  setAttribute: {
-    value(this: HTMLSpanElement, name: string, value: string) {
-      if (name === "style") this.style.cssText = value;
-      else HTMLSpanElement.prototype.setAttribute.call(this, name, value);
-    },
+// The runs of characters are spans of the page's own document, whichever document xterm.js is given.
+// Their colours beyond the 256 come as a style attribute, and are taken as properties.
+Object.defineProperty(HTMLSpanElement.prototype, "setAttribute", {
+  configurable: true,
+  value(this: HTMLSpanElement, name: string, value: string) {
+    if (name === "style") this.style.cssText = value;
+    else Element.prototype.setAttribute.call(this, name, value);
   },
 });
 

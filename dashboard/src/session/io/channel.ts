@@ -52,7 +52,7 @@ export interface ChannelEvents {
   /** The session is over; every stream has broken. */
   ended(end: SessionEnd): void;
   /** The machine takes no more streams; open another session for new ones. */
-  goingAway(): void;
+  goingAway(code: number): void;
   roundTrip(ms: number): void;
   /** A stream has ended: there is room for another. */
   streamEnded(): void;
@@ -237,7 +237,7 @@ export class Channel implements Carrier {
         this.#events.roundTrip(event.roundTripMs);
         return;
       case "going-away":
-        this.#events.goingAway();
+        this.#events.goingAway(event.code);
     }
   }
 

@@ -67,7 +67,10 @@ const P6 = 160;
 const GO_ON = 0;
 const EMPTY = new Uint8Array(0);
 const REFUSALS: readonly { refusal: Refusal; text: string }[] = [
-  { refusal: "not-open", text: "no code or link is live there" },
+  {
+    refusal: "not-open",
+    text: "the code or link has expired, was used, or was burnt by wrong tries",
+  },
   { refusal: "wrong", text: "the code or link is not the right one, or somebody interferes" },
   { refusal: "busy", text: "the machine is too busy to pair at the moment" },
   { refusal: "broken", text: "the machine could not read a message" },

@@ -9,7 +9,8 @@ use crate::{
     api::{App, Refused, input::Id},
 };
 
-/// The paired devices, those that have yet to open their first session included.
+/// The paired devices, those that have yet to open their first session included, with the safety
+/// number of each.
 #[utoipa::path(
     get,
     path = "/v1/devices",
@@ -18,7 +19,7 @@ use crate::{
     responses((status = 200, description = "The devices.", body = Vec<Device>))
 )]
 pub(super) async fn list(State(app): State<App>) -> Json<Vec<Device>> {
-    Json(app.devices.list())
+    Json(app.devices.list_to_compare().await)
 }
 
 /// Removes a device. Its sessions end at once.
