@@ -12,6 +12,7 @@ pub mod events;
 pub mod gateway;
 pub mod history;
 mod limits;
+mod lines;
 pub mod probes;
 mod proc;
 pub mod pty;

@@ -155,27 +155,139 @@ pub(crate) fn descendants(root: i32) -> Vec<Pid> {
 
 /// Ends all processes that `find` finds: they are stopped, so that they start no others, looked for
 /// again until there is none that was not there before, and then killed.
-pub(crate) fn end_all(mut find: impl FnMut() -> Vec<Pid>) {
+pub(crate) fn end_all(find: impl FnMut() -> Vec<Pid>) {
     let until = Instant::now() + LOOK_AT_MOST;
+    let signal = |pid, signal| {
+        // Whoever has ended meanwhile needs none.
+        let _ = kill_process(pid, signal);
+    };
+    end_found(find, signal, || Instant::now() < until);
+}
+
+/// The same for any processes. `may_look_on`: there is time for another look.
+fn end_found(
+    mut find: impl FnMut() -> Vec<Pid>,
+    mut signal: impl FnMut(Pid, Signal),
+    mut may_look_on: impl FnMut() -> bool,
+) {
     let mut known = HashSet::new();
     loop {
         let new: Vec<_> = find().into_iter().filter(|pid| known.insert(*pid)).collect();
         for pid in &new {
-            let _ = kill_process(*pid, Signal::STOP);
+            signal(*pid, Signal::STOP);
         }
-        if new.is_empty() || Instant::now() >= until {
+        if new.is_empty() || !may_look_on() {
             break;
         }
     }
     // Only those that are there still: the number of another may be somebody else's by now.
     for pid in find().into_iter().filter(|pid| known.contains(pid)) {
-        let _ = kill_process(pid, Signal::KILL);
+        signal(pid, Signal::KILL);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
+
+    /// Processes that go on forking while they are looked at: each that is not stopped has a child
+    /// right after every look, as long as its breath lasts.
+    #[derive(Debug, Default)]
+    struct Bomb {
+        /// How many more children each may have, and whether it is stopped. Killed ones are gone.
+        alive: HashMap<i32, (u32, bool)>,
+        last: i32,
+        looks: usize,
+        /// Who was killed without being stopped before.
+        killed_while_forking: Vec<i32>,
+    }
+
+    impl Bomb {
+        fn of(breaths: &[u32]) -> Self {
+            let mut bomb = Self::default();
+            for breath in breaths {
+                bomb.begins(*breath);
+            }
+            bomb
+        }
+
+        fn begins(&mut self, breath: u32) {
+            self.last += 1;
+            self.alive.insert(self.last, (breath, false));
+        }
+
+        fn look(&mut self) -> Vec<Pid> {
+            self.looks += 1;
+            let found: Vec<_> = self.alive.keys().filter_map(|pid| Pid::from_raw(*pid)).collect();
+            let mut born = Vec::new();
+            for (breath, is_stopped) in self.alive.values_mut() {
+                if !*is_stopped && *breath > 0 {
+                    *breath -= 1;
+                    born.push(*breath);
+                }
+            }
+            born.into_iter().for_each(|breath| self.begins(breath));
+            found
+        }
+
+        fn signal(&mut self, pid: Pid, signal: Signal) {
+            let pid = pid.as_raw_nonzero().get();
+            match signal {
+                Signal::STOP => self.alive.get_mut(&pid).unwrap().1 = true,
+                Signal::KILL => {
+                    let (_, was_stopped) = self.alive.remove(&pid).unwrap();
+                    if !was_stopped {
+                        self.killed_while_forking.push(pid);
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn end_bomb(bomb: Bomb, looks_at_most: usize) -> Bomb {
+        let bomb = RefCell::new(bomb);
+        end_found(
+            || bomb.borrow_mut().look(),
+            |pid, signal| bomb.borrow_mut().signal(pid, signal),
+            || bomb.borrow().looks < looks_at_most,
+        );
+        bomb.into_inner()
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_forks_on_while_it_is_looked_for_is_found_and_stopped_before_anybody_is_killed(
+            breaths in vec(0..40u32, 0..6)
+        ) {
+            let bomb = end_bomb(Bomb::of(&breaths), usize::MAX);
+            prop_assert_eq!(bomb.killed_while_forking, Vec::<i32>::new());
+            prop_assert_eq!(bomb.alive.len(), 0, "some are left");
+        }
+    }
+
+    #[test]
+    fn a_bomb_without_an_end_does_not_hold_up_the_killing_of_those_that_were_found() {
+        let bomb = end_bomb(Bomb::of(&[u32::MAX]), 20);
+        assert_eq!(bomb.looks, 21, "it is looked once more before the killing");
+        // The last one found has had a child after it was looked at, and that one another.
+        assert_eq!(bomb.last as usize - bomb.alive.len(), 20);
+        assert!(bomb.killed_while_forking.is_empty());
+    }
+
+    #[test]
+    fn a_number_that_is_free_again_is_not_killed() {
+        let (gone, stays) = (Pid::from_raw(7).unwrap(), Pid::from_raw(8).unwrap());
+        let mut looks = [vec![gone, stays], vec![gone, stays], vec![stays]].into_iter();
+        let mut told = Vec::new();
+        end_found(|| looks.next().unwrap(), |pid, signal| told.push((pid, signal)), || true);
+        let expected = [(gone, Signal::STOP), (stays, Signal::STOP), (stays, Signal::KILL)];
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn a_process_whose_name_looks_like_a_status_is_read_right() {

@@ -23,10 +23,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{Home, PATIENCE, Terminal};
+use cli_support::{Home, PATIENCE, Terminal, agents_end};
 use serde_json::Value;
 
-/// A small disk of its own in the place of a home.
+/// A small disk of its own in the place of a home. There is room for all that the agents of one story
+/// leave there.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -34,7 +35,7 @@ impl Disk {
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "none"])
+            .args(["-t", "tmpfs", "-o", "size=32m,mode=0700", "none"])
             .arg(at)
             .output();
         mount.is_ok_and(|done| done.status.success()).then(|| Self(at.to_owned()))
@@ -45,6 +46,12 @@ impl Disk {
         let mut filler = File::options().create(true).append(true).open(self.filler()).unwrap();
         while filler.write_all(&[b'x'; 4096]).is_ok() {}
         while filler.write_all(b"x").is_ok() {}
+    }
+
+    /// Makes so much room, and no more.
+    fn spare(&self, bytes: u64) {
+        let filler = File::options().write(true).open(self.filler()).unwrap();
+        filler.set_len(filler.metadata().unwrap().len() - bytes).unwrap();
     }
 
     fn free(&self) {
@@ -127,7 +134,17 @@ fn a_full_disk_costs_new_work_and_history_and_nothing_else_and_heals_by_itself()
     // The node that nobody would start again is there.
     home.ok(&["status"]);
 
+    // There is a little room again, and not enough for what it wrote: how it ended is written first.
+    disk.spare(512 * 1024);
+    let dir = home.path().join("log").join(&flood);
+    until("how it ended", || dir.join("exit.json").exists());
+    let shim = home.path().join(format!("run/{flood}.sock"));
+    assert!(shim.exists(), "what does not fit is not kept");
+
     disk.free();
+    // Then all of it is, and nothing stays but files.
+    until("the end of its shim", || !shim.exists());
+    assert!(home.ok(&["logs", &flood]).trim_end().ends_with("2000000"));
     let after = home.spawn("echo after; exec sleep 600");
     until("its output", || home.ok(&["logs", &after]).contains("after"));
     until("the change", || kept().contains("renamed"));
@@ -138,10 +155,8 @@ fn a_full_disk_costs_new_work_and_history_and_nothing_else_and_heals_by_itself()
     until("its end", || home.ok(&["ps", "-a"]).contains("exited (exit 0)"));
     let lines = home.ok(&["logs", &long]);
     assert_eq!(lines.lines().count(), 1_200_000, "{}", home.run(&["logs", &long]).err);
-    until("the end of the other", || {
-        fs::read(home.path().join(format!("log/{flood}/exit.json"))).is_ok()
-            || !home.path().join(format!("run/{flood}.sock")).exists()
-    });
     assert_eq!(home.down(), Some(0));
+    // Below the disk, where they can't be found any more when it is gone.
+    agents_end::all(&home.path().join("log"));
     drop(disk);
 }

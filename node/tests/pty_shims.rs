@@ -393,6 +393,35 @@ async fn a_shim_that_can_not_write_takes_no_processor_and_goes_when_its_agent_is
     shim.ends().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_holds_up_neither_the_process_nor_whoever_watches_it() {
+    let limits = Limits { memory: 256 << 10, file: 64 << 20 };
+    let machine = Machine::with(Settings { limits, ..Settings::default() });
+    let script = "stty -opost -echo; echo ready; read x; seq 1 3000000; read x; exit 7";
+    let id = machine.sh(script).await;
+    let shim = Witness::of(machine.shim(id));
+    // Whoever opens it to write waits until somebody reads, as on a disk that does not answer.
+    let hung = machine.file(id, &format!("{:020}.log", 0));
+    assert!(Program::new("mkfifo").arg(&hung).status().unwrap().success());
+    let mut viewer = Viewer::from_start(&machine.hub(id)).await;
+    viewer.sees("ready\n").await;
+    viewer.types("\r").await;
+    // Far more than memory keeps, and than may wait for the disk.
+    viewer.until(|viewer, _| viewer.seen.ends_with(b"\n3000000\n")).await;
+    viewer.types("\r").await;
+    assert_eq!(viewer.exit().await, Some(ExitStatus::Code(7)));
+    assert_eq!(machine.ended(id).await.exit, Some(ExitStatus::Code(7)));
+    assert!(shim.runs().await && !machine.file(id, "exit.json").exists());
+    // It answers again.
+    let disk = std::thread::spawn(move || {
+        std::io::copy(&mut std::fs::File::open(hung).unwrap(), &mut std::io::sink()).unwrap()
+    });
+    shim.ends().await;
+    assert!(disk.join().unwrap() > 0, "the disk had nothing to do");
+    let exit = std::fs::read_to_string(machine.file(id, "exit.json")).unwrap();
+    assert!(exit.contains("{\"code\":7}"), "{exit}");
+}
+
 /// How much processor time a process has had, in hundredths of a second.
 fn processor_ticks(pid: i32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

@@ -201,30 +201,40 @@ impl PageEvents {
         }
     }
 
-    /// Waits until a machine is in this state, and gives what is told of it then.
+    /// Waits until a machine comes into this state, and gives what is told of it then. What it was
+    /// in before anybody listened nobody tells.
+    ///
+    /// # Panics
+    /// If it does not.
     pub async fn until(&mut self, machine: MachineId, state: &str) -> Value {
-        loop {
-            let (_, data) = self.next().await;
-            let event = &data["event"];
-            if event["kind"] == "machine-changed"
-                && event["machine"]["machineId"] == machine.to_string()
-                && event["machine"]["state"] == state
-            {
-                return event["machine"].clone();
+        let told = async {
+            loop {
+                let (_, data) = self.next().await;
+                let event = &data["event"];
+                if event["kind"] == "machine-changed"
+                    && event["machine"]["machineId"] == machine.to_string()
+                    && event["machine"]["state"] == state
+                {
+                    return event["machine"].clone();
+                }
             }
-        }
+        };
+        soon(&format!("a machine that is {state}"), told).await
     }
 }
 
 impl PageTerminal {
     /// Sends a message.
     ///
+    /// # Errors
+    /// The terminal is gone.
+    ///
     /// # Panics
-    /// If it is none, or the terminal is gone.
-    pub async fn say(&mut self, message: &ViewerMessage<'_>) {
+    /// If it is no message.
+    pub async fn say(&mut self, message: &ViewerMessage<'_>) -> Result<(), Box<Error>> {
         let mut bytes = Vec::new();
         message.encode(&mut bytes).expect("a message");
-        self.socket.send(Message::binary(bytes)).await.expect("the terminal is there");
+        self.socket.send(Message::binary(bytes)).await.map_err(Box::new)
     }
 
     /// Hears one message; at the end, why it ended.

@@ -6,8 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr
+    clippy::indexing_slicing
 )]
 
 use std::time::{Duration, Instant};
@@ -15,17 +14,20 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use gantline_client::connection::Request;
 use gantline_protocol::{
-    AgentId, MachineId, Role, ViewerId,
+    AgentId, MachineId, Role,
     api::{Device, Reach},
-    terminal::{Attach, NodeMessage, Position, TerminalSize, ViewerMessage, ViewerMode},
 };
-use gantline_tests::{Page, PageTerminal, TestDevice, TestNode, TestRelay, soon};
+use gantline_tests::{Page, PageViewer, TestDevice, TestNode, TestRelay, soon};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// Far less than the patience for a dead path, far more than an answer takes.
 const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// Longer than a person waits who has just started something again.
+const BACK: Duration = Duration::from_secs(5);
 
 /// Pairs the page's user with a machine, as a person does: by the code that it shows.
 async fn add(page: &Page, node: &TestNode, name: &str) -> MachineId {
@@ -56,14 +58,29 @@ async fn spawn(page: &Page, machine: MachineId, argv: &[&str]) -> AgentId {
 
 /// How long a machine takes to answer: the median of some requests.
 async fn pace(page: &Page, machine: MachineId) -> Duration {
+    pace_beside(page, machine, &[]).await
+}
+
+/// The same, until others have their answers. None takes as long as it takes to give a machine up.
+async fn pace_beside(page: &Page, machine: MachineId, others: &[JoinHandle<u16>]) -> Duration {
     let mut times = Vec::new();
-    for _ in 0..15 {
+    while times.len() < 15 || others.iter().any(|other| !other.is_finished()) {
         let before = Instant::now();
         assert_eq!(page.get(&at(machine, "machine")).await.status, 200);
         times.push(before.elapsed());
     }
     times.sort();
+    assert!(times[times.len() - 1] < AT_ONCE, "one request took {:?}", times[times.len() - 1]);
     times[times.len() / 2]
+}
+
+/// Many ask a machine that does not answer.
+fn ask_in_vain(page: &Page, machine: MachineId) -> Vec<JoinHandle<u16>> {
+    let asking = |_| {
+        let page = page.clone();
+        tokio::spawn(async move { page.get(&at(machine, "agents")).await.status })
+    };
+    (0..40).map(asking).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,11 +115,10 @@ async fn a_page_on_ones_own_machine_works_with_the_others() {
         seen.push_str(&String::from_utf8_lossy(&frame.unwrap().into_data().unwrap()));
         if seen.contains("one") && !is_woken {
             is_woken = true;
-            let mut terminal =
-                page.terminal(&at(ada, &format!("agents/{agent}/terminal"))).await.unwrap();
-            attach(&mut terminal, None).await;
-            terminal.say(&ViewerMessage::Input { seq: 1, bytes: b"go\r" }).await;
-            while terminal.hear(|_| ()).await.is_ok() {}
+            let path = at(ada, &format!("agents/{agent}/terminal"));
+            let mut viewer = PageViewer::attach(&page, path).await;
+            viewer.types("go\r").await;
+            assert_eq!(viewer.until("never").await, Err(1000));
         }
     }
     assert!(seen.contains("two"), "{seen}");
@@ -170,13 +186,8 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
     let terminal = page.terminal(&at(to_ada, "agents/ag-zzzzz/terminal")).await.unwrap_err();
     assert!(terminal.to_string().contains("502"), "{terminal}");
     // Also while many ask the dead one.
-    let asking: Vec<_> = (0..40)
-        .map(|_| {
-            let page = page.clone();
-            tokio::spawn(async move { page.get(&at(to_ada, "agents")).await.status })
-        })
-        .collect();
-    let with_a_dead_one = pace(&page, to_lin).await;
+    let asking = ask_in_vain(&page, to_ada);
+    let with_a_dead_one = pace_beside(&page, to_lin, &asking).await;
     for asked in asking {
         assert_eq!(asked.await.unwrap(), 502);
     }
@@ -193,137 +204,228 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
     // One that stands still is the worse case: nobody says that it is gone.
     let pid = Pid::from_raw(i32::try_from(ada.program().pid()).unwrap()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
-    let hanging = tokio::spawn({
-        let page = page.clone();
-        async move { page.get(&at(to_ada, "agents")).await.status }
-    });
-    let with_a_hanging_one = pace(&page, to_lin).await;
+    let (asked, asking) = (Instant::now(), ask_in_vain(&page, to_ada));
+    let with_a_hanging_one = pace_beside(&page, to_lin, &asking).await;
+    assert!(asked.elapsed() < BACK, "a page has few connections: {:?}", asked.elapsed());
     assert!(with_a_hanging_one < bound, "{before:?} before, {with_a_hanging_one:?} beside one");
-    let told = soon("word of the silence", events.until(to_ada, "offline")).await;
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), 502);
+    }
+    // Making a session takes as long as the relay believes in the machine.
+    events.until(to_ada, "connecting").await;
+    let (asked, asking) = (Instant::now(), ask_in_vain(&page, to_ada));
+    let with_one_sought = pace_beside(&page, to_lin, &asking).await;
+    assert!(asked.elapsed() < AT_ONCE, "a page has few connections: {:?}", asked.elapsed());
+    assert!(with_one_sought < bound, "{before:?} before, {with_one_sought:?} while it is sought");
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), 502);
+    }
+    let told = events.until(to_ada, "offline").await;
     assert!(told["why"].is_string(), "{told}");
-    assert_eq!(hanging.await.unwrap(), 502);
     kill_process(pid, Signal::CONT).unwrap();
     events.until(to_ada, "connected").await;
     println!(
-        "lin answers within {before:?}, {with_a_dead_one:?} beside a dead machine, {with_a_hanging_one:?} beside one that stands still"
+        "lin answers within {before:?}, {with_a_dead_one:?} beside a dead machine, {with_a_hanging_one:?} beside one that stands still, {with_one_sought:?} while it is sought"
     );
-}
-
-async fn attach(terminal: &mut PageTerminal, position: Option<Position>) -> Position {
-    let attach = ViewerMessage::Attach(Attach {
-        viewer: ViewerId::from_bytes([7; 16]),
-        mode: ViewerMode::Drive,
-        size: TerminalSize::new(80, 24).unwrap(),
-        position,
-    });
-    terminal.say(&attach).await;
-    loop {
-        let attached = terminal.hear(|message| match message {
-            NodeMessage::Attached { position, .. } => Some(position),
-            NodeMessage::Output { .. }
-            | NodeMessage::Exited(_)
-            | NodeMessage::Snapshot(_)
-            | NodeMessage::Skipped { .. }
-            | NodeMessage::Size { .. }
-            | NodeMessage::InputAck { .. }
-            | NodeMessage::Ignored(_) => None,
-        });
-        if let Some(position) = attached.await.unwrap() {
-            return position;
-        }
-    }
-}
-
-/// What a page has seen of an agent, over all of its attachments.
-struct Seen {
-    from: Position,
-    bytes: Vec<u8>,
-    applied: u64,
-}
-
-impl Seen {
-    fn position(&self) -> Position {
-        let mut position = self.from;
-        position.offset.0 += self.bytes.len() as u64;
-        position
-    }
-
-    /// Watches until `text` was seen; the code with which the conversation was closed before.
-    async fn until(&mut self, terminal: &mut PageTerminal, text: &str) -> Result<(), u16> {
-        while !String::from_utf8_lossy(&self.bytes).contains(text) {
-            let expected = self.position().offset;
-            terminal
-                .hear(|message| match message {
-                    NodeMessage::Output { offset, bytes } => {
-                        assert_eq!(offset, expected, "output was lost or doubled");
-                        self.bytes.extend_from_slice(bytes);
-                    }
-                    NodeMessage::InputAck { seq } => self.applied = seq,
-                    NodeMessage::Attached { .. }
-                    | NodeMessage::Exited(_)
-                    | NodeMessage::Snapshot(_)
-                    | NodeMessage::Skipped { .. }
-                    | NodeMessage::Size { .. }
-                    | NodeMessage::Ignored(_) => {}
-                })
-                .await?;
-        }
-        Ok(())
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
-    // It takes from half a minute to more than three, and nobody knows yet where that goes.
-    if !std::env::var("GANTLINE_TIER").is_ok_and(|tier| tier == "bars") {
-        eprintln!("SKIPPED: it takes minutes; `make bars` runs it");
-        return;
-    }
     let relay = TestRelay::start();
     let mut ada = TestNode::join(&relay.join_link()).await;
+    let mut home = TestNode::alone();
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let agent = spawn(&page, machine, &["sh", "-i"]).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    let mut viewer = PageViewer::attach(&page, path).await;
+    viewer.types("stty -echo; echo $((6 * 7)) first\r").await;
+    viewer.until("42 first").await.unwrap();
+
+    // The node with its session dies; its agent does not.
+    ada.kill();
+    viewer.types("echo $((6 * 8)) second\r").await;
+    assert_eq!(viewer.until("never").await, Err(1012));
+    ada.start_again();
+    ada.linked().await;
+    // A person who presses Retry does not wait for the gateway's own next try.
+    viewer.come_back_soon(&page).await;
+    viewer.until("48 second").await.unwrap();
+
+    // The page's own node dies: the token is another one, and everything else is as it was.
+    home.kill();
+    home.start_again();
+    viewer.come_back(&home.page().await).await.unwrap();
+    viewer.types("echo $((6 * 9)) third; exit\r").await;
+    viewer.until("54 third").await.unwrap();
+    // The orderly end of the agent is one of the conversation.
+    assert_eq!(viewer.until("never").await, Err(1000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_is_back_at_once_when_a_node_was_killed_and_started_again() {
+    let mut relay = TestRelay::start();
+    let mut ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let _events = page.events().await;
+    let machine = add(&page, &ada, "ada").await;
+    let agent = spawn(&page, machine, &["sh", "-i"]).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    let mut viewer = PageViewer::attach(&page, path).await;
+    viewer.types("stty -echo; echo $((6 * 7)) first\r").await;
+    viewer.until("42 first").await.unwrap();
+    ada.kill();
+    ada.start_again();
+    let took = back(&mut viewer, &page, "48 second", "echo $((6 * 8)) second\r").await;
+    println!("the node was started again: the terminal goes on after {took:?}");
+    assert!(took < BACK, "{took:?}");
+
+    // The page's node learns of it at its next packet; the other node is silent for up to 8 s.
+    relay.kill();
+    relay.start_again();
+    let took = back(&mut viewer, &page, "54 third", "echo $((6 * 9)) third\r").await;
+    println!("the relay was started again: the terminal goes on after {took:?}");
+    assert!(took < Duration::from_secs(8) + BACK, "{took:?}");
+}
+
+/// How long it takes until something that is typed now is answered.
+async fn back(viewer: &mut PageViewer, page: &Page, answer: &str, keys: &str) -> Duration {
+    let since = Instant::now();
+    viewer.types(keys).await;
+    while viewer.until(answer).await.is_err() {
+        viewer.come_back_soon(page).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_no_machine_takes_is_noticed_at_once_and_typed_once() {
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
     let home = TestNode::alone();
     let page = home.page().await;
     let machine = add(&page, &ada, "ada").await;
     let agent = spawn(&page, machine, &["sh", "-i"]).await;
     let path = at(machine, &format!("agents/{agent}/terminal"));
-    let mut events = page.events().await;
-    events.until(machine, "connected").await;
+    let mut viewer = PageViewer::attach(&page, path).await;
+    viewer.types("stty -echo; count=0; echo $((6 * 7)) first\r").await;
+    viewer.until("42 first").await.unwrap();
 
-    let mut terminal = page.terminal(&path).await.unwrap();
-    let from = attach(&mut terminal, None).await;
-    let mut seen = Seen { from, bytes: Vec::new(), applied: 0 };
-    terminal
-        .say(&ViewerMessage::Input { seq: 1, bytes: b"stty -echo; echo $((6 * 7)) first\r" })
-        .await;
-    seen.until(&mut terminal, "42 first").await.unwrap();
+    ada.program().signal(Signal::STOP);
+    let since = Instant::now();
+    viewer.types("count=$((count + 1)); echo counted $count\r").await;
+    assert_eq!(viewer.until("never").await, Err(1012));
+    let took = since.elapsed();
+    ada.program().signal(Signal::CONT);
+    println!("noticed after {took:?}");
+    assert!(took < BACK, "noticed after {took:?}");
+    viewer.come_back_soon(&page).await;
+    viewer.types("echo $((6 * 9)) keys: $count\r").await;
+    viewer.until("54 keys: ").await.unwrap();
+    viewer.until("54 keys: 1").await.unwrap();
+}
 
-    // The node with its session dies; its agent does not.
-    ada.kill();
-    assert_eq!(seen.until(&mut terminal, "never").await, Err(1012));
-    events.until(machine, "offline").await;
-    ada.start_again();
-    ada.linked().await;
-    // A person who presses Retry does not wait for the gateway's own next try.
-    soon("the machine", async { while page.get(&at(machine, "machine")).await.status != 200 {} })
-        .await;
-    let mut terminal = page.terminal(&path).await.unwrap();
-    let position = seen.position();
-    assert_eq!(attach(&mut terminal, Some(position)).await.epoch, position.epoch);
-    terminal.say(&ViewerMessage::Input { seq: 2, bytes: b"echo $((6 * 8)) second\r" }).await;
-    seen.until(&mut terminal, "48 second").await.unwrap();
-
-    // The page's own node dies: the token is another one, and everything else is as it was.
-    drop(terminal);
-    let mut home = home;
-    home.kill();
-    home.start_again();
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_on_a_machine_while_its_session_was_broken_is_told_afterwards() {
+    let mut relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
     let page = home.page().await;
-    let mut terminal = page.terminal(&path).await.unwrap();
-    attach(&mut terminal, Some(seen.position())).await;
-    terminal.say(&ViewerMessage::Input { seq: 3, bytes: b"echo $((6 * 9)) third; exit\r" }).await;
-    seen.until(&mut terminal, "54 third").await.unwrap();
-    // The orderly end of the agent is one of the conversation.
-    assert_eq!(seen.until(&mut terminal, "never").await, Err(1000));
+    let mut events = page.events().await;
+    let machine = add(&page, &ada, "ada").await;
+    // There has to be an event from which to go on.
+    let agent = spawn(&page, machine, &["true"]).await;
+    while events.next().await.1["event"]["agentId"] != agent.to_string() {}
+    relay.kill();
+    let request = Request::post("/v1/agents", &json!({ "argv": ["true"] })).unwrap();
+    let answer = ada.api().await.request(request).await.unwrap();
+    let unseen = answer.json::<Value>(1 << 20).await.unwrap()["agentId"].clone();
+    relay.start_again();
+    let told = async {
+        loop {
+            let (name, data) = events.next().await;
+            assert_ne!(name, "missed", "it begins anew: {data}");
+            if data["event"]["agentId"] == unseen {
+                return data;
+            }
+        }
+    };
+    assert_eq!(soon("the event", told).await["machineId"], machine.to_string());
+}
+
+fn resident(node: &TestNode) -> usize {
+    let status = format!("/proc/{}/status", node.program().pid());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_reads_nothing_fills_no_memory_and_holds_up_nobody() {
+    const LENGTH: usize = 64 << 20;
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let mut events = page.events().await;
+    let machine = add(&page, &ada, "ada").await;
+    let before = (pace(&page, machine).await, resident(&home));
+    let script = format!("read go; head -c {LENGTH} /dev/zero | tr '\\0' x");
+    let agent = spawn(&page, machine, &["sh", "-c", &script]).await;
+    let output = at(machine, &format!("agents/{agent}/output?follow=true"));
+    let mut unread = page.begin(Method::GET, &output, None).await;
+    let path = at(machine, &format!("agents/{agent}/terminal"));
+    // What a page says last is not lost when it closes.
+    PageViewer::attach(&page, path).await.types("go\r").await;
+    let ended = async { while events.next().await.1["event"]["state"] != "exited" {} };
+    soon("the end of the flood", ended).await;
+    let (pace, resident) = (pace(&page, machine).await, resident(&home));
+    let grown = resident.saturating_sub(before.1) >> 20;
+    println!("{grown} MiB more; {:?} before, {pace:?} beside what is not read", before.0);
+    assert!(grown < 32, "{grown} MiB more");
+    assert!(pace < before.0 * 5 + Duration::from_millis(100), "{:?}, {pace:?}", before.0);
+    let mut length = 0;
+    let body = unread.body_mut();
+    while let Some(frame) = soon("output", http_body_util::BodyExt::frame(body)).await {
+        length += frame.unwrap().into_data().unwrap().iter().filter(|byte| **byte == b'x').count();
+    }
+    assert_eq!(length, LENGTH);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_machine_can_be_is_none_and_what_none_takes_is_refused() {
+    let relay = TestRelay::start();
+    let ada = TestNode::join(&relay.join_link()).await;
+    let home = TestNode::alone();
+    let page = home.page().await;
+    let machine = add(&page, &ada, "ada").await;
+    let own = home.machine().await.machine_id;
+    let id = machine.to_string();
+    for other in
+        ["x", "%2e%2e", "..", &id[1..], &format!("{id}a"), &id.to_uppercase(), &"a".repeat(26)]
+    {
+        for rest in ["", "/agents", "/machine"] {
+            let answer = page.get(&format!("/v1/machines/{other}{rest}")).await;
+            assert_eq!(answer.status, 404, "{other}{rest}: {answer:?}");
+        }
+    }
+    for (machine, rest) in [(machine, "../devices"), (machine, "agents/%2e%2e%2fdevices")]
+        .into_iter()
+        .chain([(own, "../devices"), (own, "machines"), (own, "machines/events")])
+    {
+        let answer = page.get(&at(machine, rest)).await;
+        assert_eq!(answer.status, 404, "{rest}: {answer:?}");
+    }
+    for machine in [machine, own] {
+        let huge = json!({ "argv": ["true", "x".repeat(9 << 20)] });
+        let answer = page.post(&at(machine, "agents"), huge).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (413, &"too-large".into()));
+        let large = json!({ "name": "x".repeat(65 << 10) });
+        let answer = page.ask(Method::PATCH, &at(machine, "agents/ag-zzzzz"), Some(large)).await;
+        assert!((400..=413).contains(&answer.status), "{answer:?}");
+        assert_eq!(page.get(&at(machine, "machine")).await.status, 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,14 +18,14 @@ use std::{
 
 use gantline_protocol::api::{Carrier, LinkState, Status};
 use gantline_tests::{
-    Network, TestNode, TestRelay, Typist,
+    Network, PageViewer, TestNode, TestRelay, Typist,
     network::{CLIENT, Family, Forbidden, NODE, RELAY, Way},
     node::gantline,
     soon,
 };
 use gantline_transport::Carriers;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The programs in their places. The test itself is where the client is.
@@ -332,6 +332,65 @@ fn a_client_that_changes_its_network_in_mid_flood_loses_and_doubles_nothing_over
 #[test]
 fn a_client_that_changes_its_network_in_mid_flood_loses_and_doubles_nothing_over_websockets() {
     switches_networks(Traveller::Client, Carriers::WebSocket);
+}
+
+/// Somebody types in a page of their own machine, which then has another network.
+fn a_page_changes_its_network(carriers: Carriers) {
+    story(Family::V4, async |network| {
+        let site = Site::build(network, carriers).await;
+        let home = TestNode::launch_by(carriers, &[], None);
+        let page = home.page().await;
+        let minted: Value =
+            serde_json::from_str(&told(&mut site.at_node(&["pair", "--json"]))).unwrap();
+        let key = json!({ "code": minted["code"], "address": minted["addresses"][0] });
+        let added = page.post("/v1/machines", key).await;
+        assert_eq!(added.status, 201, "{added:?}");
+        let machine = added.json()["machine"]["machineId"].as_str().unwrap().to_owned();
+        let at = |path: &str| format!("/v1/machines/{machine}/{path}");
+        let argv = ["sh", "-c", "stty raw -echo; echo ready; exec cat"];
+        let spawned = page.post(&at("agents"), json!({ "argv": argv, "name": "echo" })).await;
+        let agent = spawned.json()["agentId"].as_str().unwrap().to_owned();
+        let _events = page.events().await;
+        let mut viewer = PageViewer::attach(&page, at(&format!("agents/{agent}/terminal"))).await;
+        let ready =
+            async { while !told(&mut site.at_node(&["logs", "echo"])).contains("ready") {} };
+        soon("a raw terminal", ready).await;
+        viewer.types("begin ").await;
+        viewer.until("begin ").await.unwrap();
+        let (mut typed, mut slowest) = (String::new(), Duration::ZERO);
+        for round in 0..20 {
+            let word = format!("{round}.{round} ");
+            typed.push_str(&word);
+            let mut since = Instant::now();
+            viewer.types(&word).await;
+            if round == 10 {
+                let network = &site.network;
+                network.cut_one_way(CLIENT[0], Way::To, true);
+                let applied =
+                    async { while !told(&mut site.at_node(&["logs", "echo"])).contains(&word) {} };
+                soon("the key on the other machine", applied).await;
+                network.unplug(&network.client, CLIENT[0]);
+                network.plug(&network.client, CLIENT[1]);
+                since = Instant::now();
+            }
+            while viewer.until(&word).await.is_err() {
+                viewer.come_back_soon(&page).await;
+            }
+            slowest = slowest.max(since.elapsed());
+        }
+        eprintln!("a page over {carriers:?}: the slowest key took {slowest:?}");
+        assert_eq!(text(&viewer.seen).split_once("begin ").unwrap().1, typed);
+        let limit = match carriers {
+            Carriers::Quic | Carriers::Both => Duration::from_secs(3),
+            Carriers::WebSocket => Duration::from_secs(5),
+        };
+        assert!(slowest < limit, "a key took {slowest:?}");
+    });
+}
+
+#[test]
+fn a_page_whose_machine_changes_its_network_loses_and_doubles_no_key() {
+    over_both(a_page_changes_its_network);
 }
 
 fn a_wire_is_cut(carriers: Carriers) {

@@ -36,10 +36,28 @@ export const PHONE: BrowserContextOptions = {
   hasTouch: true,
 };
 
-export function launch(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-  // A profile of its own in a temporary directory, which goes with the browser.
-  return chromium.launch({ executablePath, args: FLAGS, headless: true });
+const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** A profile of its own in a temporary directory goes with the browser. */
+export function launch(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    args: [...FLAGS, ...flags],
+    headless: true,
+  });
+}
+
+/** A browser whose profile is in `directory`, and stays there. */
+export function launchIn(
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(directory, {
+    ...DESKTOP,
+    executablePath: EXECUTABLE,
+    args: [...FLAGS, ...flags],
+    headless: true,
+  });
 }
 
 /** One person's browser: its storage is shared by its pages and nothing else. */
@@ -52,7 +70,10 @@ export class Person {
   }
 
   static async come(browser: Browser, options = DESKTOP): Promise<Person> {
-    const context = await browser.newContext({ colorScheme: "dark", ...options });
+    return Person.in(await browser.newContext({ colorScheme: "dark", ...options }));
+  }
+
+  static async in(context: BrowserContext): Promise<Person> {
     context.setDefaultTimeout(30_000);
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     return new Person(context);

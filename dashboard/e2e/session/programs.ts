@@ -112,6 +112,11 @@ export class Machine {
     return this.listen.slice(this.listen.lastIndexOf(":") + 1);
   }
 
+  /** Where the relay serves this machine's own pages. */
+  get home(): string {
+    return `http://${this.machineId}.localhost:${this.port}`;
+  }
+
   /** What a page of this relay sends as its origin. */
   get origin(): string {
     return `http://localhost:${this.port}`;
@@ -157,6 +162,11 @@ export class Machine {
     return (JSON.parse(said) as { agentId: string }).agentId;
   }
 
+  /** A file of the node's state. */
+  readState(file: string): string {
+    return readFileSync(join(this.#scratch, "home/state", file), "utf8");
+  }
+
   /** A shell that is the same whoever runs the test. */
   shell(name: string): Promise<string> {
     return this.spawn(name, "env", "PS1=ready> ", "bash", "--norc", "--noprofile");
@@ -170,11 +180,6 @@ export class Machine {
     };
     const code = minted.code.replace(" ", "-");
     return { code, line: `gantline add ${code} ${minted.addresses[0]}` };
-  }
-
-  /** The page of this machine, which its relay serves. */
-  get home(): string {
-    return `http://${this.machineId}.localhost:${this.port}`;
   }
 
   /** The terminal of an agent there. */

@@ -7,6 +7,7 @@ use gantline_protocol::api::Event;
 use serde::de::DeserializeOwned;
 
 use super::{failure::Failure, reach::Reached};
+use crate::lines::Lines;
 
 /// The greatest event that is read, in bytes.
 const MAX_EVENT: usize = 1024 * 1024;
@@ -15,7 +16,7 @@ const MAX_EVENT: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Listener<T = Event> {
     answer: Answer,
-    buffer: Vec<u8>,
+    lines: Lines,
     heard: PhantomData<T>,
 }
 
@@ -30,14 +31,13 @@ impl<T: DeserializeOwned> Listener<T> {
     /// Hears what is told at `path`.
     pub(super) async fn of(reached: &Reached, path: &str) -> Result<Self, Failure> {
         let answer = reached.request(Request::get(path)).await?;
-        Ok(Self { answer, buffer: Vec::new(), heard: PhantomData })
+        Ok(Self { answer, lines: Lines::up_to(MAX_EVENT), heard: PhantomData })
     }
 
     /// The next event; `None` when the machine ended the stream. Giving the wait up loses nothing.
     pub(super) async fn next(&mut self) -> Result<Option<T>, Failure> {
         loop {
-            while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+            while let Some(line) = self.lines.next() {
                 // An event is one line of data; what is not an event is not for us.
                 if let Some(event) = line
                     .strip_prefix(b"data:")
@@ -46,13 +46,10 @@ impl<T: DeserializeOwned> Listener<T> {
                     return Ok(Some(event));
                 }
             }
-            if self.buffer.len() > MAX_EVENT {
-                return Err(Failure::failed("the machine sent an event without end"));
-            }
-            match self.answer.chunk().await? {
-                Some(bytes) => self.buffer.extend_from_slice(&bytes),
-                None => return Ok(None),
-            }
+            let Some(bytes) = self.answer.chunk().await? else { return Ok(None) };
+            self.lines
+                .push(&bytes)
+                .map_err(|_| Failure::failed("the machine sent an event without end"))?;
         }
     }
 }

@@ -8,16 +8,14 @@ use gantline_protocol::{
     api::{Actor, AgentState, ChangeKind, Life, LifeRecord, Outcome, Page, Way, Who},
 };
 use serde::Serialize;
-use tokio::task::JoinSet;
 
 use super::{
-    Context, agent,
+    Context, agent, everywhere,
     failure::{Exit, Failure},
     out,
-    reach::{self, Reached, Target},
+    reach::Reached,
     text,
 };
-use crate::gateway::book::Book;
 
 /// Lives in one answer.
 const PAGE: usize = 200;
@@ -187,34 +185,14 @@ impl Asked {
     }
 }
 
-/// All paired machines; what can't be reached is said on stderr.
+/// All paired machines, the newest first.
 async fn everywhere(asked: &Asked, context: &Context) -> Result<(Vec<Row>, Exit), Failure> {
-    let book = Book::load(&context.reach.home)?;
-    if book.machines.is_empty() {
-        return Err(Failure::usage("--all: no machine is paired").next(reach::paired(&book)));
-    }
-    let client = context.reach.client()?;
-    let mut machines = JoinSet::new();
-    for entry in book.machines {
-        let (reach, client, asked) = (context.reach.clone(), client.clone(), asked.clone());
-        machines.spawn(async move {
-            let reached = reach.open(&client, Target::Paired(Box::new(entry))).await?;
-            asked.of_machine(&reached).await
-        });
-    }
-    let (mut rows, mut exit) = (Vec::new(), Exit::Ok);
-    while let Some(answer) = machines.join_next().await {
-        match answer.map_err(Failure::failed)? {
-            Ok(found) => rows.extend(found),
-            Err(failure) => {
-                out::say(format!("gantline: {failure}"));
-                // That something failed says more than that something was away.
-                if exit != Exit::Failed {
-                    exit = failure.exit;
-                }
-            }
-        }
-    }
+    let asked = asked.clone();
+    let question = move |reached| {
+        let asked = asked.clone();
+        async move { asked.of_machine(&reached).await }
+    };
+    let (mut rows, exit) = everywhere::ask(context, question).await?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.told.life().started_at));
     Ok((rows, exit))
 }

@@ -8,16 +8,14 @@ use gantline_protocol::{
     api::{Agent, AgentState},
 };
 use serde::Serialize;
-use tokio::task::JoinSet;
 
 use super::{
-    Context, agent,
+    Context, agent, everywhere,
     failure::{Exit, Failure},
     out,
-    reach::{self, Reach, Target},
+    reach::{self, Reach},
     show, text,
 };
-use crate::gateway::book::Book;
 
 /// List agents
 #[derive(Debug, clap::Args)]
@@ -84,34 +82,10 @@ async fn list(reached: &reach::Reached) -> Result<Vec<Row>, Failure> {
     Ok(agents.into_iter().map(row).collect())
 }
 
-/// The agents of all paired machines; what can't be reached is said on stderr.
+/// The agents of all paired machines.
 async fn everywhere(context: &Context) -> Result<(Vec<Row>, Exit), Failure> {
-    let book = Book::load(&context.reach.home)?;
-    if book.machines.is_empty() {
-        return Err(Failure::usage("--all: no machine is paired").next(reach::paired(&book)));
-    }
-    let client = context.reach.client()?;
-    let mut asked = JoinSet::new();
-    for entry in book.machines {
-        let (reach, client) = (context.reach.clone(), client.clone());
-        asked.spawn(async move {
-            let reached = reach.open(&client, Target::Paired(Box::new(entry))).await?;
-            list(&reached).await
-        });
-    }
-    let (mut rows, mut exit) = (Vec::new(), Exit::Ok);
-    while let Some(answer) = asked.join_next().await {
-        match answer.map_err(Failure::failed)? {
-            Ok(found) => rows.extend(found),
-            Err(failure) => {
-                out::say(format!("gantline: {failure}"));
-                // That something failed says more than that something was away.
-                if exit != Exit::Failed {
-                    exit = failure.exit;
-                }
-            }
-        }
-    }
+    let (mut rows, exit) =
+        everywhere::ask(context, |reached| async move { list(&reached).await }).await?;
     rows.sort_by(|a, b| (&a.machine, a.agent.created_at).cmp(&(&b.machine, b.agent.created_at)));
     Ok((rows, exit))
 }

@@ -1,5 +1,11 @@
 //! A conversation with another machine: a WebSocket at this node, a stream of a session beyond it.
 
+use std::{
+    convert::Infallible,
+    future::pending,
+    time::{Duration, Instant},
+};
+
 use axum::{
     extract::{
         FromRequestParts, Request, WebSocketUpgrade,
@@ -19,12 +25,24 @@ use gantline_protocol::{
     terminal::{Deframer, MAX_MESSAGE, stream::LENGTH},
 };
 use http::StatusCode;
+use tokio::{
+    sync::watch,
+    time::{sleep_until, timeout},
+};
 
 use super::{
     Gateway,
-    hand_on::{self, Asked},
+    hand_on::{self, Asked, UNANSWERED},
+    machine::Use,
 };
 use crate::api::{Refused, SUBPROTOCOL};
+
+/// The longest message that is taken for a key, in bytes. More takes its time on a slow path.
+const KEY: usize = 256;
+
+/// How long a page may take to hear why a conversation ended, and a machine to take what the page
+/// said last.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How a conversation ended, as the code with which its WebSocket is closed (RFC 6455 section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +73,7 @@ pub(super) async fn open(
         .await
         .map_err(|error| Refused::invalid(error.body_text()))?;
     let mut asked = hand_on::ask(gateway, machine, open).await?;
-    let head = hand_on::head(&mut asked.receiving, &asked.name).await?;
+    let head = hand_on::head(&mut asked.receiving, &asked.name, &asked.session).await?;
     if head.status != StatusCode::OK.as_u16() {
         let _ = asked.sending.finish();
         return Ok(hand_on::response(asked.machine, head, asked.receiving, asked.session));
@@ -66,22 +84,34 @@ pub(super) async fn open(
         .max_frame_size(MAX_MESSAGE)
         .protocols([SUBPROTOCOL])
         .on_upgrade(move |socket| async move {
-            let Asked { sending, receiving, session, .. } = asked;
+            let Asked { sending, mut receiving, session, .. } = asked;
             let (mut sink, stream) = WebSocket::split(socket);
+            let waits = watch::Sender::new(None);
             let ending = tokio::select! {
                 biased;
                 () = closing.cancelled() => Ending::Leaving,
-                ending = to_page(&mut sink, receiving) => ending,
-                ending = from_page(stream, sending) => ending,
+                ending = to_page(&mut sink, &mut receiving, &waits) => ending,
+                ending = from_page(stream, sending, &waits) => ending,
+                never = doubt(&session, &waits) => match never {},
             };
             let close = CloseFrame { code: ending as u16, reason: Utf8Bytes::from_static("") };
-            let _ = sink.send(Message::Close(Some(close))).await;
+            let _ = timeout(FAREWELL, sink.send(Message::Close(Some(close)))).await;
+            // The machine ends the conversation once it has taken all that the page said.
+            let last = async { while let Ok(Some(_)) = receiving.chunk().await {} };
+            let _ = timeout(FAREWELL, last).await;
             drop(session);
         }))
 }
 
+/// Since when a key waits for an answer.
+type Waits = watch::Sender<Option<Instant>>;
+
 /// What the machine says, until it has said all.
-async fn to_page(sink: &mut SplitSink<WebSocket, Message>, mut receiving: Receiving) -> Ending {
+async fn to_page(
+    sink: &mut SplitSink<WebSocket, Message>,
+    receiving: &mut Receiving,
+    waits: &Waits,
+) -> Ending {
     let mut deframer = Deframer::new();
     loop {
         let bytes = match receiving.chunk().await {
@@ -95,6 +125,7 @@ async fn to_page(sink: &mut SplitSink<WebSocket, Message>, mut receiving: Receiv
                 return Ending::Machine;
             }
         };
+        waits.send_if_modified(|since| since.take().is_some());
         let mut rest = &*bytes;
         loop {
             match deframer.next(&mut rest) {
@@ -115,7 +146,11 @@ async fn to_page(sink: &mut SplitSink<WebSocket, Message>, mut receiving: Receiv
 }
 
 /// What the page says, until it goes.
-async fn from_page(mut stream: SplitStream<WebSocket>, mut sending: Sending) -> Ending {
+async fn from_page(
+    mut stream: SplitStream<WebSocket>,
+    mut sending: Sending,
+    waits: &Waits,
+) -> Ending {
     loop {
         match stream.next().await {
             Some(Ok(Message::Binary(message))) => {
@@ -123,6 +158,13 @@ async fn from_page(mut stream: SplitStream<WebSocket>, mut sending: Sending) -> 
                 else {
                     return Ending::Message;
                 };
+                if message.len() <= KEY {
+                    waits.send_if_modified(|since| {
+                        let is_first = since.is_none();
+                        since.get_or_insert_with(Instant::now);
+                        is_first
+                    });
+                }
                 let mut framed = BytesMut::with_capacity(LENGTH + message.len());
                 framed.put_u32(length);
                 framed.extend_from_slice(&message);
@@ -131,7 +173,7 @@ async fn from_page(mut stream: SplitStream<WebSocket>, mut sending: Sending) -> 
                     Err(StreamEnd::SessionOver(_)) => return Ending::Session,
                     // Why, the other direction knows; it ends the conversation.
                     Err(StreamEnd::Reset(_) | StreamEnd::Invalid(_) | StreamEnd::WrongState) => {
-                        std::future::pending().await
+                        pending().await
                     }
                 }
             }
@@ -141,6 +183,28 @@ async fn from_page(mut stream: SplitStream<WebSocket>, mut sending: Sending) -> 
                 let _ = sending.finish();
                 return Ending::Orderly;
             }
+        }
+    }
+}
+
+/// Doubts the session whenever a key has waited for too long.
+async fn doubt(session: &Use, waits: &Waits) -> Infallible {
+    let mut changes = waits.subscribe();
+    loop {
+        let since = *changes.borrow_and_update();
+        let due = async {
+            match since {
+                Some(since) => sleep_until((since + UNANSWERED).into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {
+                session.doubt();
+                // Not every message has an answer of its own. The next key begins anew.
+                waits.send_replace(None);
+            }
+            _ = changes.changed() => {}
         }
     }
 }

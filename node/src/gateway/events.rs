@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::response::sse::Event as Sent;
@@ -20,11 +20,11 @@ use gantline_protocol::{
 use serde_json::{Value, json};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep_until},
 };
 
 use super::{Common, Gateway, Watching};
-use crate::events::Heard;
+use crate::{events::Heard, lines::Lines};
 
 /// Events that wait for one listener. One that is slower is told that it missed some.
 pub(super) const WAITING: usize = 1024;
@@ -32,13 +32,16 @@ pub(super) const WAITING: usize = 1024;
 /// changed it.
 const LOOK: Duration = Duration::from_secs(1);
 /// The greatest event that is read, in bytes. A machine that sends more is not listened to.
-const MAX_EVENT: usize = 256 * 1024;
+const MAX_EVENT: usize = 64 * 1024;
+/// What a machine may tell in a second; more waits there. So one that tells without end makes no
+/// listener miss what the others tell.
+const TOLD_IN_A_SECOND: u32 = 256;
 
 /// What came from a machine, for all listeners.
 #[derive(Debug, Clone)]
 pub(super) enum FromMachine {
-    /// An event, as JSON.
-    Event(MachineId, Arc<Value>),
+    /// An event, as the listeners get it.
+    Event(Arc<str>),
     /// Some were lost.
     Missed(MachineId),
 }
@@ -70,20 +73,48 @@ pub(super) async fn follow(common: Arc<Common>, connection: Arc<Connection>, cur
         tell(FromMachine::Missed(machine));
     }
     let mut reader = Reader::default();
+    let mut pace = Pace::new(Instant::now());
     while let Ok(Some(bytes)) = answer.chunk().await {
-        if reader.push(&bytes).is_err() {
+        if reader.lines.push(&bytes).is_err() {
             tracing::warn!(%machine, "a machine sent an event without end");
             return;
         }
         while let Some(read) = reader.next() {
+            sleep_until(pace.next(Instant::now()).into()).await;
             match read {
                 Read::Missed => tell(FromMachine::Missed(machine)),
                 Read::Event(id, event) => {
                     cursor.0.store(id.0, Ordering::Relaxed);
-                    tell(FromMachine::Event(machine, event.into()));
+                    let told = json!({ "machineId": machine, "event": event }).to_string();
+                    tell(FromMachine::Event(told.into()));
                 }
             }
         }
+    }
+}
+
+/// Counts what a machine tells, second by second.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    told: u32,
+}
+
+impl Pace {
+    const fn new(now: Instant) -> Self {
+        Self { since: now, told: 0 }
+    }
+
+    /// When one more may be told.
+    fn next(&mut self, now: Instant) -> Instant {
+        let next = self.since + Duration::from_secs(1);
+        if now >= next {
+            *self = Self::new(now);
+        } else if self.told >= TOLD_IN_A_SECOND {
+            *self = Self::new(next);
+        }
+        self.told += 1;
+        now.max(self.since)
     }
 }
 
@@ -116,14 +147,15 @@ impl Listener {
                 heard = self.events.next() => {
                     let machine_id = self.gateway.local_id();
                     return match heard {
-                        Heard::Event(event) => data(&json!(MachineEvent { machine_id, event })),
+                        Heard::Event(event) => {
+                            let told = json!(MachineEvent { machine_id, event });
+                            Sent::default().data(told.to_string())
+                        }
                         Heard::Missed => missed(Some(machine_id)),
                     };
                 }
                 told = self.from_machines.recv() => match told {
-                    Ok(FromMachine::Event(machine_id, event)) => {
-                        return data(&json!({ "machineId": machine_id, "event": *event }));
-                    }
+                    Ok(FromMachine::Event(told)) => return Sent::default().data(told),
                     Ok(FromMachine::Missed(machine_id)) => return missed(Some(machine_id)),
                     Err(RecvError::Lagged(_)) => return missed(None),
                     // The sender lives as long as the gateway, which this listener holds.
@@ -139,19 +171,15 @@ impl Listener {
     }
 }
 
-fn data(value: &Value) -> Sent {
-    Sent::default().data(value.to_string())
-}
-
 fn missed(machine_id: Option<MachineId>) -> Sent {
     let data = json!(MachineEventsMissed { machine_id }).to_string();
     Sent::default().event("missed").data(data)
 }
 
 /// Reads a machine's server-sent events. Whatever is no event of a machine itself is skipped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Reader {
-    buffer: Vec<u8>,
+    lines: Lines,
     is_missed: bool,
 }
 
@@ -161,22 +189,15 @@ enum Read {
     Missed,
 }
 
-#[derive(Debug)]
-struct WithoutEnd;
+impl Default for Reader {
+    fn default() -> Self {
+        Self { lines: Lines::up_to(MAX_EVENT), is_missed: false }
+    }
+}
 
 impl Reader {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), WithoutEnd> {
-        self.buffer.extend_from_slice(bytes);
-        let unfinished = match self.buffer.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => self.buffer.len() - end,
-            None => self.buffer.len(),
-        };
-        if unfinished > MAX_EVENT { Err(WithoutEnd) } else { Ok(()) }
-    }
-
     fn next(&mut self) -> Option<Read> {
-        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
+        while let Some(line) = self.lines.next() {
             let line = line.trim_ascii();
             if let Some(name) = line.strip_prefix(b"event:") {
                 self.is_missed = name.trim_ascii() == b"missed";
@@ -221,7 +242,7 @@ mod tests {
         let mut reader = Reader::default();
         let mut all = Vec::new();
         for piece in pieces {
-            reader.push(piece).unwrap();
+            reader.lines.push(piece).unwrap();
             all.extend(std::iter::from_fn(|| reader.next()));
         }
         all
@@ -249,11 +270,18 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_can_not_fill_the_memory_with_an_event_without_end() {
-        let mut reader = Reader::default();
-        let piece = [b'x'; 1024];
-        let pushed = (0..1000).take_while(|_| reader.push(&piece).is_ok()).count();
-        assert!(pushed * piece.len() <= MAX_EVENT, "{pushed}");
+    fn a_machine_that_tells_without_end_makes_nobody_miss_another() {
+        let start = Instant::now();
+        let (mut pace, mut now, mut told) = (Pace::new(start), start, 0);
+        while now < start + Duration::from_secs(3) && told < 4 * TOLD_IN_A_SECOND {
+            now = pace.next(now);
+            told += 1;
+        }
+        assert!(told <= 3 * TOLD_IN_A_SECOND + 1, "{told} in three seconds");
+        assert!((TOLD_IN_A_SECOND as usize) < WAITING, "one second of one machine is too much");
+        // Whoever tells little is never held up.
+        now += Duration::from_secs(5);
+        assert!((0..TOLD_IN_A_SECOND).all(|_| pace.next(now) == now));
     }
 
     proptest! {

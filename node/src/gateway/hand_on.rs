@@ -34,6 +34,8 @@ use crate::api::Refused;
 
 /// How long a machine may take for the head of an answer. Streams have theirs at once.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may be awaited before the machine is asked whether it is there.
+pub(super) const UNANSWERED: Duration = Duration::from_millis(1_500);
 /// Fields of a request that another machine may see.
 const ASKED: &[&str] = &[
     "accept",
@@ -46,16 +48,7 @@ const ASKED: &[&str] = &[
 ];
 /// Fields of an answer that a page at this node's origin may see. None of them changes what the
 /// page is or what its browser does.
-const ANSWERED: &[&str] = &[
-    "allow",
-    "content-disposition",
-    "content-type",
-    "etag",
-    "link",
-    "location",
-    "retry-after",
-    "www-authenticate",
-];
+const ANSWERED: &[&str] = &["allow", "content-disposition", "content-type", "etag", "retry-after"];
 /// With these begin the names of our own fields.
 const OURS: &str = "gantline-";
 /// Whatever a machine answers, a browser that shows it runs nothing of it.
@@ -88,7 +81,7 @@ pub(crate) async fn hand_on(
     let asked = ask(gateway, machine, open).await?;
     let Asked { name, sending, mut receiving, session, .. } = asked;
     send(sending, request.into_body());
-    let head = head(&mut receiving, &name).await?;
+    let head = head(&mut receiving, &name, &session).await?;
     Ok(response(machine, head, receiving, session))
 }
 
@@ -156,8 +149,20 @@ fn send(mut sending: Sending, mut body: Body) {
 }
 
 /// Waits for the head of the answer.
-pub(super) async fn head(receiving: &mut Receiving, name: &str) -> Result<Head, Refused> {
-    match timeout(HEAD_WITHIN, receiving.head()).await {
+pub(super) async fn head(
+    receiving: &mut Receiving,
+    name: &str,
+    session: &Use,
+) -> Result<Head, Refused> {
+    let mut head = std::pin::pin!(timeout(HEAD_WITHIN, receiving.head()));
+    let head = match timeout(UNANSWERED, head.as_mut()).await {
+        Ok(head) => head,
+        Err(_) => {
+            session.doubt();
+            head.await
+        }
+    };
+    match head {
         Ok(Ok(head)) => Ok(head),
         Ok(Err(end)) if RequestError::from(end.clone()).is_revoked() => {
             Err(Failure::revoked(name).into())
@@ -178,29 +183,37 @@ pub(super) fn response(
     let mut response = Response::new(Body::new(body));
     // HEAD was read with a status from 200 to 599.
     *response.status_mut() = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let headers = response.headers_mut();
-    for (name, value) in head.headers {
-        if !ANSWERED.contains(&name.as_str()) && !name.starts_with(OURS) {
-            continue;
-        }
-        let value = match name == LOCATION.as_str() {
-            true => here(machine, value),
-            false => value,
-        };
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.append(name, value);
-        }
-    }
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    *response.headers_mut() = answered(machine, response.status(), head.headers);
     response
 }
 
-/// A path of the machine, as one of the gateway.
-fn here(machine: MachineId, location: String) -> String {
-    match location.strip_prefix("/v1/") {
-        Some(rest) => format!("/v1/machines/{machine}/{rest}"),
-        None => location,
+/// What a page sees of the fields of a machine's answer.
+fn answered(machine: MachineId, status: StatusCode, told: Vec<(String, String)>) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (name, value) in told {
+        let value = if name == LOCATION.as_str() {
+            // In a redirect it would send the page's request, with its token, somewhere else.
+            if status.is_success() { here(machine, &value) } else { None }
+        } else {
+            (ANSWERED.contains(&name.as_str()) || name.starts_with(OURS)).then_some(value)
+        };
+        if let Some(value) = value
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+        {
+            fields.append(name, value);
+        }
     }
+    fields.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    fields
+}
+
+/// A path of the machine, as one of the gateway. None if it leads anywhere else, or could be read so.
+fn here(machine: MachineId, location: &str) -> Option<String> {
+    let rest = location.strip_prefix("/v1/")?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/?=&".contains(c);
+    let leads_up = rest.split(['/', '?']).any(|part| matches!(part, "." | ".."));
+    (rest.chars().all(is_plain) && !leads_up).then(|| format!("/v1/machines/{machine}/{rest}"))
 }
 
 fn fields(headers: &HeaderMap, allowed: &[&str]) -> Vec<(String, String)> {
@@ -227,5 +240,68 @@ impl http_body::Body for AnswerBody {
         self.receiving
             .poll_chunk(context)
             .map(|chunk| chunk.map(|c| c.map(Frame::data)).transpose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(status: u16, fields: &[(&str, &str)]) -> HeaderMap {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let status = StatusCode::from_u16(status).unwrap();
+        answered(MachineId::from_bytes([7; 16]), status, fields.collect())
+    }
+
+    #[test]
+    fn a_machine_sends_no_request_of_the_page_to_another_one() {
+        let machine = MachineId::from_bytes([7; 16]);
+        let agent = told(201, &[("location", "/v1/agents/ag-x7k2p")]);
+        assert_eq!(agent["location"], format!("/v1/machines/{machine}/agents/ag-x7k2p"));
+        for status in [301, 302, 303, 307, 308, 404, 500] {
+            let led = told(status, &[("location", "/v1/agents/ag-x7k2p")]);
+            assert!(!led.contains_key("location"), "{status}");
+        }
+        for elsewhere in [
+            "/v1/../../agents",
+            "/v1/./../x/../../agents",
+            "/v1/agents/..",
+            "/v1/%2e%2e/%2E%2E/agents",
+            "/v1/\\..\\agents",
+            "/v1/.\t./.\t./agents",
+            "/v1",
+            "/metrics",
+            "agents",
+            "//evil.example/v1/agents",
+            "http://127.0.0.1:33120/v1/agents",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "",
+        ] {
+            let led = told(201, &[("location", elsewhere)]);
+            assert!(!led.contains_key("location"), "{elsewhere}: {led:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_tells_the_browser_nothing_that_it_would_act_on() {
+        let fields = told(
+            401,
+            &[
+                ("content-type", "text/html"),
+                ("gantline-offset", "7"),
+                ("www-authenticate", "Basic realm=\"your password, please\""),
+                ("set-cookie", "a=b"),
+                ("content-security-policy", "script-src *"),
+                ("clear-site-data", "*"),
+                ("refresh", "0;url=https://evil.example"),
+                ("access-control-allow-origin", "*"),
+                ("link", "</x.js>; rel=preload"),
+            ],
+        );
+        let mut names: Vec<_> = fields.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-security-policy", "content-type", "gantline-offset"]);
+        assert_eq!(fields["content-security-policy"], POLICY);
     }
 }

@@ -14,7 +14,10 @@ use std::{
     convert::Infallible,
     fmt, fs, io,
     os::unix::fs::MetadataExt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::response::sse::Event as Sent;
@@ -59,6 +62,8 @@ struct Shared {
     common: Arc<Common>,
     local: Arc<MachineInfo>,
     known: Mutex<Known>,
+    /// How often the book was looked at.
+    looks: AtomicU64,
     tries: Mutex<Tries>,
 }
 
@@ -81,6 +86,8 @@ struct Common {
 #[derive(Debug, Default)]
 struct Known {
     stamp: Option<Stamp>,
+    /// Which look at the book that was.
+    look: u64,
     /// In the order in which they were paired.
     order: Vec<MachineId>,
     machines: HashMap<MachineId, Arc<Machine>>,
@@ -116,8 +123,8 @@ impl Gateway {
             from_machines: broadcast::Sender::new(events::WAITING),
             closing,
         };
-        let (known, tries) = Default::default();
-        let shared = Shared { common: Arc::new(common), local, known, tries };
+        let (known, looks, tries) = Default::default();
+        let shared = Shared { common: Arc::new(common), local, known, looks, tries };
         Self { shared: Arc::new(shared) }
     }
 
@@ -230,6 +237,7 @@ impl Gateway {
 
     /// Reads the book again if it has changed: the command line writes it, too.
     async fn refresh(&self) -> Result<(), BookError> {
+        let look = self.shared.looks.fetch_add(1, Ordering::Relaxed) + 1;
         let (home, seen) = (self.shared.common.home.clone(), self.known().stamp);
         let read = self.shared.common.blocking(move || {
             // Before it is read: what is written meanwhile is found the next time.
@@ -240,18 +248,23 @@ impl Gateway {
             Ok(Some((stamp, Book::load(&home)?)))
         });
         if let Some((stamp, book)) = read.await? {
-            self.take_in(stamp, book);
+            self.take_in(look, stamp, book);
         }
         Ok(())
     }
 
-    fn take_in(&self, stamp: Option<Stamp>, book: Book) {
+    /// A look that took its time undoes nothing of one that was begun after it: whoever changes the
+    /// book looks at it then.
+    fn take_in(&self, look: u64, stamp: Option<Stamp>, book: Book) {
         let common = &self.shared.common;
         let local = self.local_id();
         let entries = book.machines.into_iter().filter(|entry| entry.machine.machine_id != local);
         let entries: Vec<Entry> = entries.collect();
         let mut known = self.known();
-        known.stamp = stamp;
+        if look < known.look {
+            return;
+        }
+        (known.look, known.stamp) = (look, stamp);
         let order: Vec<_> = entries.iter().map(|entry| entry.machine.machine_id).collect();
         for gone in known.order.iter().filter(|id| !order.contains(id)).copied().collect::<Vec<_>>()
         {
@@ -358,4 +371,56 @@ fn unknown() -> Refused {
     Refused::not_found(
         "no machine with this id is paired with this user; GET /v1/machines lists those that are",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use gantline_client::{KnownMachine, PairingSecret};
+    use gantline_crypto::{Psk, StaticKey};
+    use gantline_protocol::{DeviceId, Timestamp};
+
+    use super::*;
+
+    fn entry() -> Entry {
+        let key = *StaticKey::from_secret(&[7; 32]).public();
+        let pairing = PairingSecret {
+            device_id: DeviceId::from_bytes([1; 16]),
+            psk: Psk::from_bytes([2; 32]),
+        };
+        let machine = KnownMachine {
+            machine_id: key.machine_id(),
+            name: "ada".parse().unwrap(),
+            key,
+            role: Role::Owner,
+            relays: Vec::new(),
+            pairing,
+            earlier: None,
+            paired_at: Timestamp::default(),
+        };
+        Entry { machine, alias: None, revoked_at: None }
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_was_just_added_is_not_forgotten_by_a_look_from_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = MachineInfo {
+            machine_id: MachineId::from_bytes([9; 16]),
+            alias: None,
+            name: "home".parse().unwrap(),
+            relays: Vec::new(),
+            started_at: Timestamp::default(),
+            started: Instant::now(),
+        };
+        let home = Home::below(&dir.path().join("home")).unwrap();
+        let (events, closing) = (Events::new(), CancellationToken::new());
+        let gateway = Gateway::new(home, Arc::new(local), events, closing);
+        let added = Book { machines: vec![entry()] };
+        gateway.take_in(2, None, added);
+        gateway.take_in(1, None, Book::default());
+        assert_eq!(gateway.known().order, [entry().machine.machine_id]);
+        gateway.take_in(3, None, Book::default());
+        assert!(gateway.known().order.is_empty());
+    }
 }

@@ -1,8 +1,9 @@
 //! The process that holds one agent and outlives the node: it has the terminal or the pipes, owns
 //! the log, gives the process what is typed, and keeps how it ended. It is this same program, started
-//! as `gantline shim`, with one thread and no runtime. `docs/shim.md` says what it promises.
+//! as `gantline shim`, with one thread, another that writes to the disk, and no runtime. `docs/shim.md` says what it promises.
 
 mod connection;
+mod disk;
 mod input;
 pub mod log;
 mod process;

@@ -1,6 +1,6 @@
 //! The life of a shim: it starts the process, takes what it writes, gives it what is typed, answers
 //! whoever is connected, and goes when the process has ended and everything about it is on the disk.
-//! One thread, one loop; the only things that it waits for are events and the disk.
+//! One loop that waits for nothing but events; what is to be written goes to the thread of `disk`.
 
 use std::{
     collections::VecDeque,
@@ -11,6 +11,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -26,6 +27,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     connection::{Connection, Follow, OUTPUT, State},
+    disk::{Disk, Done, Job},
     input::Applied,
     log::{Log, Read},
     process::{Got, Process},
@@ -51,6 +53,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOK_AT_MOST: Duration = Duration::from_secs(2);
 /// How long those who are connected may take to hear of the end.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the disk may take with what there is at the end before others are told of it: whoever hears
+/// that it is over finds it written down, unless the disk refuses or hangs.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
+/// How long to leave a disk alone that refused to take how it ended.
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
 /// Marks ahead of a reader that holds: there are far fewer than the log keeps.
 const MARKS_AHEAD: u64 = 1024;
 
@@ -60,6 +67,9 @@ pub(super) struct Shim {
     record: Record,
     epoch: Epoch,
     log: Log,
+    disk: Disk,
+    /// States of the screen on their way to the disk, oldest first.
+    screens: VecDeque<(Offset, Arc<[u8]>)>,
     process: Process,
     door: Door,
     signals: Signals,
@@ -70,6 +80,7 @@ pub(super) struct Shim {
     /// Bytes in `inputs`.
     waiting: usize,
     phase: Phase,
+    noted: Noted,
     /// Everything is killed then, and again until nothing is left.
     kill_at: Option<Instant>,
     look: Duration,
@@ -104,8 +115,21 @@ enum Phase {
     },
     Ended {
         ended: Ended,
+        /// Who waits for it is told now, whatever the disk does.
+        told_by: Instant,
         until: Instant,
     },
+}
+
+/// Whether it is on the disk how the process ended.
+#[derive(Debug, Clone, Copy)]
+enum Noted {
+    /// It runs.
+    Nothing,
+    AtWork,
+    /// The disk refused, and is asked again then.
+    Refused(Instant),
+    Done,
 }
 
 /// What there is to be done at once. What is known of each connection it keeps itself.
@@ -113,6 +137,7 @@ enum Phase {
 struct Ready {
     signals: bool,
     door: bool,
+    disk: bool,
     output: bool,
 }
 
@@ -129,16 +154,18 @@ impl Shim {
     pub(super) fn start(start: Start, node: UnixStream) -> Result<(Self, u32), StartError> {
         let Start { epoch, dir, socket, limits, terminal, resources, rest, ground, lack, command } =
             start;
-        let record = Record::new(dir.clone());
+        let record = Record::new(dir);
         let signals = Signals::listen()?;
         let door = Door::open(socket)?;
         let placed = Placed::place(epoch, resources, ground, lack);
         let started = Process::start(&command, terminal, placed);
         let process = started.map_err(StartError::Spawn).inspect_err(|_| door.close())?;
         let mut shim = Self {
+            disk: Disk::new(record.clone(), limits.file),
             record,
             epoch,
-            log: Log::new(dir, limits),
+            log: Log::new(limits),
+            screens: VecDeque::new(),
             process,
             door,
             signals,
@@ -148,6 +175,7 @@ impl Shim {
             inputs: VecDeque::new(),
             waiting: 0,
             phase: Phase::Running,
+            noted: Noted::Nothing,
             kill_at: None,
             look: Duration::ZERO,
             rest,
@@ -195,11 +223,16 @@ impl Shim {
             if ready.output {
                 self.read_output();
             }
+            if ready.disk {
+                for done in self.disk.take_done() {
+                    self.written(done);
+                }
+            }
             self.listen();
             let now = Instant::now();
             self.type_waiting(now);
             self.keep_time(now);
-            self.log.write_out(now);
+            self.write_out(now);
             self.tell(now);
             if ready.door {
                 self.accept();
@@ -216,6 +249,9 @@ impl Shim {
         let mut awaited = Vec::with_capacity(8);
         awaited.push(PollFd::new(self.signals.descriptor(), PollFlags::IN));
         awaited.push(PollFd::new(&self.door.listener, PollFlags::IN));
+        // Until there is somebody who writes, this never has anything.
+        let disk = self.disk.descriptor().unwrap_or_else(|| self.signals.descriptor());
+        awaited.push(PollFd::new(disk, PollFlags::IN));
         let may_read = !self.is_held();
         for (index, (fd, _)) in self.process.outputs().into_iter().flatten().enumerate() {
             let mut flags = PollFlags::empty();
@@ -241,8 +277,9 @@ impl Shim {
             connection.is_ready = *is_ready;
         }
         match ours {
-            [signals, door, outputs @ ..] => {
-                Ready { signals: *signals, door: *door, output: outputs.contains(&true) }
+            [signals, door, disk, outputs @ ..] => {
+                let output = outputs.contains(&true);
+                Ready { signals: *signals, door: *door, disk: *disk, output }
             }
             _ => Ready::default(),
         }
@@ -254,13 +291,9 @@ impl Shim {
         let phase = match self.phase {
             Phase::Running => None,
             Phase::Ending { silent, at_most, .. } => Some(silent.min(at_most)),
+            Phase::Ended { told_by, .. } if told_by > now => Some(told_by),
             Phase::Ended { .. } if self.process.has_output() => None,
-            Phase::Ended { until, .. } if until > now => Some(until),
-            // What did not fit into one turn of writing goes on in the next, unless the disk refuses.
-            Phase::Ended { .. } if !self.log.is_on_disk() && self.log.deadline().is_none() => {
-                Some(now)
-            }
-            Phase::Ended { .. } => None,
+            Phase::Ended { until, .. } => Some(until).filter(|until| *until > now),
         };
         let look = match (self.kill_at, self.phase) {
             (Some(kill_at), Phase::Running) => Some(kill_at),
@@ -270,7 +303,20 @@ impl Shim {
             (None, _) => None,
         };
         let due = self.connections.iter().filter_map(|connection| connection.due(&self.log)).min();
-        [phase, look, due, self.log.deadline()].into_iter().flatten().min()
+        [phase, look, due, self.retry()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing would be lost if this process were no more.
+    fn is_on_disk(&self) -> bool {
+        matches!(self.noted, Noted::Done) && self.log.is_on_disk()
+    }
+
+    /// When a disk that refused is asked again.
+    fn retry(&self) -> Option<Instant> {
+        match self.noted {
+            Noted::Refused(again) => Some(again),
+            Noted::Nothing | Noted::AtWork | Noted::Done => self.log.deadline(),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -283,7 +329,7 @@ impl Shim {
         });
         !self.process.has_output()
             && self.kill_at.is_none()
-            && (self.log.is_on_disk() || !self.record.dir().exists())
+            && (self.is_on_disk() || !self.record.dir().exists())
             && (has_told || Instant::now() >= until)
     }
 
@@ -460,12 +506,16 @@ impl Shim {
             }
             (State::Known, ToShim::Ack(Ack::Exit)) => self.is_forgotten = true,
             (State::Known, ToShim::Checkpoint(Some((offset, state)))) => {
-                // Without it, the node has to begin earlier.
-                let _ = self.record.write_checkpoint(offset, state);
+                let state = Arc::<[u8]>::from(state);
+                self.screens.push_back((offset, state.clone()));
+                self.give(Job::Checkpoint { offset, state });
             }
-            (State::Known, ToShim::Checkpoint(None)) => match self.record.checkpoint() {
-                Some(kept) => from.send(&kept, &[]),
-                None => from.say(&FromShim::Checkpoint(None)),
+            (State::Known, ToShim::Checkpoint(None)) => match self.screens.back() {
+                Some((offset, state)) => from.say(&FromShim::Checkpoint(Some((*offset, state)))),
+                None => match self.record.checkpoint() {
+                    Some(kept) => from.send(&kept, &[]),
+                    None => from.say(&FromShim::Checkpoint(None)),
+                },
             },
             (State::Known, ToShim::Ignored(_)) => {}
         }
@@ -526,42 +576,83 @@ impl Shim {
         }
     }
 
-    /// Notes for good how the process ended.
+    /// The process has ended, and so have its last words.
     fn end(&mut self, how: Option<ExitStatus>, at: SystemTime, now: Instant) {
-        if let Some(size) = self.process.size() {
+        if self.process.size().is_some() {
             // What still holds the terminal loses it with the process.
             self.process.close_output(0);
-            self.finish(how, at, now, size);
-        } else {
-            self.finish(how, at, now, TerminalSize::STANDARD);
+        }
+        let ended = Ended { at: at.into(), end: self.log.end(), how };
+        let (told_by, until) = (now + WRITTEN_WITHIN, now + FAREWELL);
+        self.phase = Phase::Ended { ended, told_by, until };
+    }
+
+    /// Has written what is to be. How it ended takes little, and is worth more than all that it wrote:
+    /// it goes first.
+    fn write_out(&mut self, now: Instant) {
+        if let Phase::Ended { ended, .. } = self.phase {
+            match self.noted {
+                Noted::AtWork => return,
+                Noted::Refused(again) if now < again => return,
+                Noted::Nothing | Noted::Refused(_) => return self.note_end(ended),
+                Noted::Done => {}
+            }
+        }
+        if let Some(job) = self.log.next_job(now) {
+            self.give(job);
         }
     }
 
-    fn finish(
-        &mut self,
-        how: Option<ExitStatus>,
-        at: SystemTime,
-        now: Instant,
-        size: TerminalSize,
-    ) {
-        let ended = Ended { at: at.into(), end: self.log.end(), how };
-        self.phase = Phase::Ended { ended, until: now + FAREWELL };
-        let exit = Exit { at: ended.at, end: ended.end, status: how, size };
-        let _ = self.record.write_marks(self.log.ring().marks(Offset(0)));
-        // A disk that refuses costs whoever comes after this shim the news; those who are connected
-        // hear it.
-        let _ = self.record.write_exit(&exit);
+    fn note_end(&mut self, ended: Ended) {
+        let Ended { at, end, how: status } = ended;
+        let size = self.process.size().unwrap_or(TerminalSize::STANDARD);
+        let (exit, marks) = (Exit { at, end, status, size }, self.log.ring().marks(Offset(0)));
+        self.noted = Noted::AtWork;
+        self.give(Job::End { exit, marks });
+    }
+
+    fn give(&mut self, job: Job) {
+        if let Err(refused) = self.disk.give(job) {
+            self.written(refused);
+        }
+    }
+
+    /// The disk has done something.
+    fn written(&mut self, done: Done) {
+        let now = Instant::now();
+        match done {
+            Done::Spilled(outcome) => self.log.spilled(outcome, now),
+            Done::Removed => self.log.removed(),
+            Done::Checkpoint => drop(self.screens.pop_front()),
+            // Those who are connected hear it all the same; whoever comes later does once the disk has
+            // taken it.
+            Done::End(Err(_)) => self.noted = Noted::Refused(now + NOTE_AGAIN),
+            Done::End(Ok(())) => self.noted = Noted::Done,
+        }
+    }
+
+    /// Whether the disk is about to take what there is at the end.
+    fn is_being_written(&self) -> bool {
+        match self.noted {
+            Noted::AtWork => true,
+            Noted::Nothing | Noted::Refused(_) => false,
+            Noted::Done => {
+                let is_refused = self.log.deadline().is_some();
+                !self.process.has_output() && !self.log.is_on_disk() && !is_refused
+            }
+        }
     }
 
     /// Tells everybody what is new.
     fn tell(&mut self, now: Instant) {
         let is_over = matches!(self.phase, Phase::Ended { .. });
+        let is_being_written = self.is_being_written();
         for connection in &mut self.connections {
             connection.flush();
             connection.pump(&mut self.log, now, is_over);
-            let Phase::Ended { ended, .. } = self.phase else { continue };
+            let Phase::Ended { ended, told_by, .. } = self.phase else { continue };
             let is_behind = connection.follow.is_some_and(|follow| follow.at < ended.end);
-            if connection.waits && !is_behind {
+            if connection.waits && !is_behind && (!is_being_written || now >= told_by) {
                 connection.waits = false;
                 connection.say(&FromShim::Exited(ended));
             }

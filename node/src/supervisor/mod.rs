@@ -1,59 +1,51 @@
-//! Agents: the commands that this machine runs and looks after. What is done about them the fleet
-//! decides (`fleet`); `work` does it, and `store` keeps it for the next node.
+//! Agents: the commands that this machine runs and looks after. What people want of them is heard in
+//! `commands`; what is done about them the fleet decides (`fleet`); `work` does it, and `store` keeps
+//! it for the next node, which goes on from there (`found`).
 
 mod agent;
+mod commands;
+mod error;
 mod exec;
 mod fleet;
+mod found;
 mod notes;
 mod output;
 mod store;
+mod table;
 mod work;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use gantline_protocol::{
-    AgentId, Epoch, Timestamp,
-    api::{
-        Actor, Agent, AgentPatch, AgentSource, AgentState, Env, EnvDifference, EventKind,
-        ExecRequest, RestartPolicy, SpawnRequest, Supervision, signal::Signal,
-    },
+    AgentId, Epoch,
+    api::{Actor, Agent, AgentSource, Env, ExecRequest, SpawnRequest, Supervision},
     terminal::TerminalSize,
 };
 use getrandom::{
     SysRng,
     rand_core::{Rng, UnwrapErr},
 };
-use tokio::{
-    sync::{Notify, oneshot, watch},
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     events::Events,
     history::Journal,
-    pty::{
-        HostError, Shims,
-        command::{CommandError, Prepared},
-        host::Host,
-        hub::Hub,
-        log::Limits,
-        screen::Origin,
-    },
-    shim::record::{Kind, Record},
+    pty::{Shims, command::Prepared, host::Host, hub::Hub, log::Limits},
+    shim::record::Kind,
     state::StateFiles,
 };
 
-use agent::{Described, Entry, Running, has_process};
+use agent::{Described, Entry, Running};
+pub use error::AgentsError;
 pub use exec::Exec;
-use fleet::{Command, Event, Fleet, Life, Refusal, Shown};
+use fleet::Command;
 pub use output::{Output, OutputItem, OutputRange};
-use store::{Found, FoundAgent, KeptAgent, Store};
+use store::{KeptAgent, Store};
+use table::Table;
 
 /// Agents that may run, or wait to, at a time.
 pub const MAX_RUNNING: usize = 256;
@@ -80,11 +72,6 @@ impl Default for Settings {
     }
 }
 
-/// How long a node that starts waits to hear what has become of its agents.
-const FOUND_WITHIN: Duration = Duration::from_secs(3);
-/// How long whoever starts an agent waits to hear whether it runs.
-const STARTED_WITHIN: Duration = Duration::from_secs(10);
-
 /// The agents of this machine. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Agents {
@@ -107,82 +94,6 @@ struct Shared {
     changed: watch::Sender<u64>,
     /// The agents are left to their shims.
     is_left: CancellationToken,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    fleet: Fleet,
-    entries: BTreeMap<AgentId, Entry>,
-    /// Who waits for the first process of an agent.
-    first: BTreeMap<AgentId, work::First>,
-    /// Counts what is to be kept.
-    version: u64,
-    /// The tasks that keep time and the file run.
-    has_begun: bool,
-    /// The node stops: nothing new is started.
-    is_closed: bool,
-}
-
-/// Why something about an agent could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentsError {
-    /// There is no such agent.
-    #[error("there is no agent {0}; `gantline ps -a` shows those there are")]
-    NotFound(AgentId),
-    /// It does not run.
-    #[error("agent {0} has ended")]
-    Ended(AgentId),
-    /// It runs.
-    #[error("agent {0} runs already; for another process: gantline restart {0}")]
-    AlreadyRuns(AgentId),
-    /// It is being started, or waits for something.
-    #[error("agent {0} is being started already{1}")]
-    AlreadyStarts(AgentId, String),
-    /// It has no process yet.
-    #[error("agent {0} was not started yet{1}")]
-    NeverStarted(AgentId, String),
-    /// It was started by `exec`.
-    #[error("agent {0} was run by exec, which runs a command once; spawn an agent for more")]
-    RunsOnce(AgentId),
-    /// Its process still runs, or is to.
-    #[error("agent {0} still runs; stop it first: gantline stop {0}")]
-    StillRunning(AgentId),
-    /// Others wait for it.
-    #[error("agent {0} is what others depend on: {1}; change or remove them first")]
-    IsAwaited(AgentId, String),
-    /// It can't depend on that.
-    #[error("dependsOn: {0}")]
-    Dependency(String),
-    /// What that life of its process has written is gone.
-    #[error("what agent {0} wrote in that life of its process is not kept any more; {1}")]
-    NotKept(AgentId, String),
-    /// It has no terminal: it was started by `exec`.
-    #[error("agent {0} has no terminal")]
-    NoTerminal(AgentId),
-    /// As many agents run as may.
-    #[error("{MAX_RUNNING} agents run already; stop one first")]
-    Full,
-    /// There are as many agents as there may be.
-    #[error("there are {MAX_AGENTS} agents already; remove one first: gantline rm AGENT")]
-    TooMany,
-    /// It is too much to be kept.
-    #[error(
-        "the commands and environments of all agents would come to more than 8 MiB; put what is \
-         long into a file, or remove agents: gantline rm AGENT"
-    )]
-    TooLong,
-    /// Its shim can't be reached.
-    #[error("agent {0} can't be reached: {1}")]
-    Away(AgentId, String),
-    /// The node is stopping.
-    #[error("this node is stopping")]
-    Stopping,
-    /// The command can't be started.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// Its process, or the shim that is to hold it, can't be started.
-    #[error(transparent)]
-    Host(#[from] HostError),
 }
 
 impl Agents {
@@ -236,79 +147,6 @@ impl Agents {
     pub fn note_in(&self, journal: Journal) {
         // A second one would be told the same.
         let _ = self.shared.journal.set(journal);
-    }
-
-    /// Finds the agents that another node has looked after, and what has become of them, and goes on
-    /// looking after them. Those that can not be reached at once are looked for further on.
-    pub async fn find_again(&self) {
-        let this = self.clone();
-        let found = spawn_blocking(move || this.shared.store.find(&this.shared.shims.log_dir));
-        let Found { agents, was_rebooted } = found.await.unwrap_or_default();
-        let searches: Vec<_> = {
-            let mut table = self.table();
-            table.fleet.close();
-            let restored = agents.into_iter();
-            restored.filter_map(|found| self.restore(&mut table, found, was_rebooted)).collect()
-        };
-        if timeout(FOUND_WITHIN, futures_util::future::join_all(searches)).await.is_err() {
-            tracing::warn!("some agents have not answered yet");
-        }
-        let mut table = self.table();
-        let todo = table.fleet.open(Instant::now());
-        self.obey(&mut table, todo);
-        self.begin(&mut table);
-        // What has become of them since is news.
-        self.shared.store.is_stale();
-        drop(table);
-        self.forget_oldest();
-    }
-
-    /// Enters an agent from before. Returns what finds out what has become of its process.
-    fn restore(
-        &self,
-        table: &mut Table,
-        found: FoundAgent,
-        was_rebooted: bool,
-    ) -> Option<tokio::task::JoinHandle<()>> {
-        let FoundAgent { kept: KeptAgent { described, supervision, standing }, lives } = found;
-        let id = described.agent_id;
-        table.fleet.restore(id, supervision, &standing, was_rebooted, Instant::now());
-        let mut entry = Entry::new(described);
-        let Some(last) = lives.last().cloned() else {
-            table.entries.insert(id, entry);
-            self.hear_in(table, Event::Untried(id, standing.life));
-            self.hear_in(table, Event::Cleared(id, standing.life));
-            return None;
-        };
-        let host = Host::find(&self.shared.shims, &last);
-        entry.lives = lives;
-        let number = Life(last.number);
-        let has_process = standing.has_process();
-        let this = self.clone();
-        let kind = last.kind;
-        table.entries.insert(id, entry);
-        Some(tokio::spawn(async move {
-            host.is_found().await;
-            let running = match kind {
-                Kind::Terminal => {
-                    let size = host.size();
-                    Running::Terminal(Hub::new(host.clone(), size, Origin::Found))
-                }
-                Kind::Pipes => Running::Pipes(host.clone()),
-            };
-            if let Some(entry) = this.table().entries.get_mut(&id) {
-                entry.has(last, running);
-            }
-            match number < standing.life {
-                // That life left nothing, so it never began.
-                true => {
-                    let life = standing.life;
-                    this.hear(Event::Untried(id, life));
-                    this.hear(Event::Cleared(id, life));
-                }
-                false => this.take_over(id, number, host, has_process, was_rebooted).await,
-            }
-        }))
     }
 
     /// All agents, in the order of their definition.
@@ -403,145 +241,6 @@ impl Agents {
         Ok(Exec::new(id, entry.described.created_at, host.clone(), limit))
     }
 
-    /// Has an agent run: once this returns its process does, unless it can't be started, has to end
-    /// first, or waits for other agents. The state tells.
-    ///
-    /// # Errors
-    /// [`AgentsError`]; nothing has changed then.
-    pub async fn start(&self, id: AgentId) -> Result<Agent, AgentsError> {
-        self.command(id, Command::Start)?;
-        self.settled(id).await
-    }
-
-    /// Has an agent's process be another one: the present one is stopped first, if there is one.
-    /// Returns as [`Agents::start`] does.
-    ///
-    /// # Errors
-    /// [`AgentsError`]; nothing has changed then.
-    pub async fn restart(&self, id: AgentId) -> Result<Agent, AgentsError> {
-        self.command(id, Command::Restart)?;
-        self.settled(id).await
-    }
-
-    /// Has an agent not run: its process is told to end, and is ended with all that it started if it
-    /// has not within its grace. Returns at once; the state tells how it goes.
-    ///
-    /// # Errors
-    /// [`AgentsError`]; nothing has changed then.
-    pub fn stop(&self, id: AgentId) -> Result<Agent, AgentsError> {
-        self.command(id, Command::Stop)?;
-        self.find(id)
-    }
-
-    /// Sends a signal to an agent's process group.
-    ///
-    /// # Errors
-    /// [`AgentsError::NotFound`], [`AgentsError::Ended`], [`AgentsError::Away`].
-    pub fn signal(&self, id: AgentId, signal: Signal) -> Result<Agent, AgentsError> {
-        let table = self.table();
-        let agent = table.describe(id).ok_or(AgentsError::NotFound(id))?;
-        let host = table.entries.get(&id).and_then(Entry::host);
-        match host.filter(|host| has_process(agent.state) && host.end().is_none()) {
-            Some(host) => {
-                is_reached(id, host)?;
-                host.signal(signal);
-                Ok(agent)
-            }
-            None => Err(AgentsError::Ended(id)),
-        }
-    }
-
-    /// Changes what an agent is, also while it runs.
-    ///
-    /// # Errors
-    /// [`AgentsError`]; nothing has changed then.
-    pub fn edit(&self, id: AgentId, patch: AgentPatch) -> Result<Agent, AgentsError> {
-        let mut table = self.table();
-        let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
-        let mut described = entry.described.clone();
-        let mut plan = table.fleet.plan(id).cloned().unwrap_or_default();
-        let members = patch.members();
-        let AgentPatch { name, cwd, env, restart, success_codes, stop, probe, depends_on, limits } =
-            patch;
-        let is_about_more = cwd.is_some()
-            || env.is_some()
-            || restart.is_some()
-            || success_codes.is_some()
-            || probe.is_some()
-            || depends_on.is_some()
-            || limits.is_some();
-        if entry.described.kind == Kind::Pipes && is_about_more {
-            return Err(AgentsError::RunsOnce(id));
-        }
-        set(&mut described.name, name);
-        set(&mut described.command.cwd, cwd);
-        set(&mut described.command.env, env.map(Option::unwrap_or_default));
-        set(&mut plan.restart, restart.map(Option::unwrap_or_default));
-        set(&mut plan.success_codes, success_codes.map(Option::unwrap_or_default));
-        set(&mut plan.stop, stop.map(Option::unwrap_or_default));
-        set(&mut plan.probe, probe);
-        set(&mut plan.depends_on, depends_on.map(Option::unwrap_or_default));
-        set(&mut plan.limits, limits.map(Option::unwrap_or_default));
-        let grows = described.length().saturating_sub(entry.described.length());
-        if table.length() + grows > MAX_KEPT {
-            return Err(AgentsError::TooLong);
-        }
-        let todo = table.fleet.command(id, Command::Edit(plan), Instant::now());
-        let todo = todo.map_err(|refusal| table.refused(id, refusal))?;
-        if let Some(entry) = table.entries.get_mut(&id) {
-            entry.described = described;
-        }
-        self.note_edit(&table, id, &members);
-        self.obey(&mut table, todo);
-        table.describe(id).ok_or(AgentsError::NotFound(id))
-    }
-
-    /// How an environment differs from what was added to an agent's.
-    ///
-    /// # Errors
-    /// [`AgentsError::NotFound`].
-    pub fn compare_env(&self, id: AgentId, env: &Env) -> Result<EnvDifference, AgentsError> {
-        let table = self.table();
-        let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
-        Ok(EnvDifference::between(&entry.described.command.env, env))
-    }
-
-    /// Forgets an agent that does not run, and its log.
-    ///
-    /// # Errors
-    /// [`AgentsError`]; nothing has changed then.
-    pub fn remove(&self, id: AgentId) -> Result<(), AgentsError> {
-        self.remove_in(&mut self.table(), id)
-    }
-
-    fn remove_in(&self, table: &mut Table, id: AgentId) -> Result<(), AgentsError> {
-        let todo = table.fleet.command(id, Command::Remove, Instant::now());
-        let todo = todo.map_err(|refusal| table.refused(id, refusal))?;
-        let Some(entry) = table.entries.remove(&id) else { return Ok(()) };
-        if let Some(host) = entry.host() {
-            host.forget();
-        }
-        let of_agent: Record = self.shared.shims.record(id);
-        spawn_blocking(move || of_agent.remove());
-        self.obey(table, todo);
-        table.version += 1;
-        self.shared.store.is_stale();
-        if !entry.is_hidden {
-            self.note_removal(id);
-            self.shared.events.publish(EventKind::AgentRemoved { agent_id: id });
-        }
-        Ok(())
-    }
-
-    /// Takes an agent away whose first process could not be started.
-    fn drop_in(&self, table: &mut Table, id: AgentId) {
-        // Another try may be due already.
-        let _ = table.fleet.command(id, Command::Stop, Instant::now());
-        let _ = self.remove_in(table, id);
-    }
-
-    /// A range of what an agent has written in its present or last life, or in the one that is named.
-    ///
     /// # Errors
     /// [`AgentsError`].
     pub async fn output(
@@ -688,51 +387,6 @@ impl Agents {
         }
     }
 
-    /// Does what somebody wants of an agent.
-    fn command(&self, id: AgentId, command: Command) -> Result<(), AgentsError> {
-        let mut table = self.table();
-        let entry = table.entries.get(&id).ok_or(AgentsError::NotFound(id))?;
-        if let Some(host) = entry.host() {
-            is_reached(id, host)?;
-        }
-        let starts = matches!(command, Command::Start | Command::Restart);
-        if starts {
-            if entry.described.kind == Kind::Pipes {
-                return Err(AgentsError::RunsOnce(id));
-            }
-            if table.is_closed {
-                return Err(AgentsError::Stopping);
-            }
-            let is_over = table.fleet.shown(id).is_some_and(|shown| shown.state.is_final());
-            if is_over && table.fleet.active() >= MAX_RUNNING {
-                return Err(AgentsError::Full);
-            }
-        }
-        let todo = table.fleet.command(id, command, Instant::now());
-        let todo = todo.map_err(|refusal| table.refused(id, refusal))?;
-        self.obey(&mut table, todo);
-        Ok(())
-    }
-
-    /// Waits until it is known whether the process that is being started runs.
-    async fn settled(&self, id: AgentId) -> Result<Agent, AgentsError> {
-        let mut changed = self.shared.changed.subscribe();
-        let settled = async {
-            loop {
-                changed.mark_unchanged();
-                let agent = self.find(id)?;
-                if agent.state != AgentState::Starting || agent.reason.is_some() {
-                    return Ok(agent);
-                }
-                let _ = changed.changed().await;
-            }
-        };
-        match timeout(STARTED_WITHIN, settled).await {
-            Ok(settled) => settled,
-            Err(_late) => self.find(id),
-        }
-    }
-
     /// Keeps time and the file from now on.
     fn begin(&self, table: &mut Table) {
         if !std::mem::replace(&mut table.has_begun, true) {
@@ -762,87 +416,6 @@ impl Agents {
     fn table(&self) -> MutexGuard<'_, Table> {
         // Nothing in here can panic half-way.
         self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Table {
-    /// What an agent has to say for itself, if it is told at all.
-    fn describe(&self, id: AgentId) -> Option<Agent> {
-        let entry = self.entries.get(&id).filter(|entry| !entry.is_hidden)?;
-        let shown = self.fleet.shown(id)?;
-        let plan = self.fleet.plan(id)?.clone();
-        Some(entry.describe(&shown, plan, |id| self.name(id)))
-    }
-
-    /// What people call an agent.
-    fn name(&self, id: AgentId) -> String {
-        let name = self.entries.get(&id).and_then(|entry| entry.described.name.as_ref());
-        name.map_or_else(|| id.to_string(), |name| format!("{name} ({id})"))
-    }
-
-    /// What is to be started for an agent.
-    fn to_start(&self, id: AgentId) -> Option<(Described, Supervision, TerminalSize)> {
-        let entry = self.entries.get(&id)?;
-        Some((entry.described.clone(), self.fleet.plan(id)?.clone(), entry.size()))
-    }
-
-    /// The agents that may be forgotten, by when they ended.
-    fn forgettable(&self) -> Vec<(Timestamp, AgentId)> {
-        let ended = self.entries.iter().filter_map(|(id, entry)| {
-            let shown: Shown = self.fleet.shown(*id)?;
-            let is_one = shown.state.is_final()
-                && entry.described.source != AgentSource::Apply
-                && self.fleet.plan(*id)?.restart == RestartPolicy::No;
-            let end = entry.end(&shown)?;
-            is_one.then_some((end.at, *id))
-        });
-        ended.collect()
-    }
-
-    /// The bytes that the commands of all agents come to.
-    fn length(&self) -> usize {
-        let kept = self.entries.values().filter(|entry| entry.described.kind == Kind::Terminal);
-        kept.map(|entry| entry.described.length()).sum()
-    }
-
-    fn never_started(&self, id: AgentId) -> AgentsError {
-        let reason = self.describe(id).and_then(|agent| agent.reason);
-        AgentsError::NeverStarted(id, reason.map(|why| format!(": {why}")).unwrap_or_default())
-    }
-
-    fn refused(&self, id: AgentId, refusal: Refusal) -> AgentsError {
-        let named = |ids: &[AgentId], between: &str| {
-            ids.iter().map(|id| self.name(*id)).collect::<Vec<_>>().join(between)
-        };
-        match refusal {
-            Refusal::Unknown => AgentsError::NotFound(id),
-            Refusal::Runs => AgentsError::AlreadyRuns(id),
-            Refusal::Starts(reason) => {
-                let why = reason.map(|reason| format!(": it {}", reason.told(|id| self.name(id))));
-                AgentsError::AlreadyStarts(id, why.unwrap_or_default())
-            }
-            Refusal::Ended => AgentsError::Ended(id),
-            Refusal::StillRuns => AgentsError::StillRunning(id),
-            Refusal::IsAwaited(by) => AgentsError::IsAwaited(id, named(&by, ", ")),
-            Refusal::UnknownDependency(on) => {
-                AgentsError::Dependency(format!("there is no agent {on}"))
-            }
-            Refusal::NeverHealthy(on) => AgentsError::Dependency(format!(
-                "nothing probes {}, so it would never be known to be healthy; give it a probe first",
-                self.name(on)
-            )),
-            Refusal::Circle(by) => AgentsError::Dependency(format!(
-                "it would wait for itself, by way of {}",
-                named(&by, ", which waits for ")
-            )),
-        }
-    }
-}
-
-/// Takes a new value, if there is one.
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
     }
 }
 

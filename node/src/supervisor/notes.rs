@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use gantline_protocol::{AgentId, api::Agent};
 
-use super::{Agents, Table, agent::has_process};
+use super::{Agents, agent::has_process, table::Table};
 use crate::history::{Began, Changed, Edited, Ended, LastLines, Note, Removed, outcome_of};
 
 impl Agents {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use gantline_protocol::{
-    AgentId, Epoch, Offset, Timestamp,
+    AgentId, Epoch, Offset,
     api::{AgentState, EventKind, ExitStatus, RestartPolicy},
 };
 use getrandom::{
@@ -17,9 +17,10 @@ use tokio::{
 };
 
 use super::{
-    Agents, AgentsError, Table,
+    Agents, AgentsError,
     agent::{Ends, Running},
     fleet::{Action, Event, Life},
+    table::Table,
 };
 use crate::{
     probes::{Runner, Subject},
@@ -40,8 +41,6 @@ const KEPT_LIVES: usize = 5;
 /// How much of an output is looked at for its last lines, and how many there are.
 const LAST_BYTES: u64 = 4096;
 const LAST_LINES: usize = 10;
-/// How long a node that starts waits for a shim to go.
-const CLEARED_WITHIN: Duration = Duration::from_millis(500);
 /// How long what was written last may take to be read.
 const LAST_WITHIN: Duration = Duration::from_millis(200);
 
@@ -224,49 +223,13 @@ impl Agents {
         }
     }
 
-    /// Finds out what has become of a life that another node has looked after. `has_process`: it is
-    /// not known yet that it has ended.
-    pub(super) async fn take_over(
+    /// What a process wrote last, if it ended in a way that makes people ask.
+    pub(super) async fn last_words(
         &self,
         id: AgentId,
-        life: Life,
-        host: Host,
-        has_process: bool,
-        was_rebooted: bool,
-    ) {
-        let Some(end) = host.end() else {
-            let mut table = self.table();
-            match host.problem() {
-                None => self.hear_in(&mut table, Event::Running(id, life)),
-                Some(_) => self.tell(&mut table, id),
-            }
-            tokio::spawn(self.by_nobody().watch(id, life, host));
-            return;
-        };
-        if end.how.is_none() && host.life().await.is_none() {
-            // Its node was killed before there was a process.
-            self.hear(Event::Untried(id, life));
-        }
-        if has_process && end.how.is_none() && was_rebooted {
-            self.hear(Event::Cut(id, life));
-        } else if has_process {
-            let said = self.last_words(id, end.how, host.log()).await;
-            let ago = Timestamp::from(SystemTime::now()).since(end.at);
-            self.hear(Event::Exited { agent: id, life, how: end.how, ago, said });
-        }
-        let this = self.clone();
-        let cleared = tokio::spawn(async move {
-            // A shim may still look after what its process left behind.
-            tokio::select! {
-                () = host.is_over() => this.hear(Event::Cleared(id, life)),
-                () = host.is_left() => {}
-            }
-        });
-        let _ = timeout(CLEARED_WITHIN, cleared).await;
-    }
-
-    /// What a process wrote last, if it ended in a way that makes people ask.
-    async fn last_words(&self, id: AgentId, how: Option<ExitStatus>, log: &Log) -> Option<String> {
+        how: Option<ExitStatus>,
+        log: &Log,
+    ) -> Option<String> {
         let plan = self.table().fleet.plan(id).cloned()?;
         if plan.restart == RestartPolicy::No && how.is_some_and(|how| how.is_success()) {
             return None;

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 #[path = "../agents_end/mod.rs"]
-mod agents_end;
+pub mod agents_end;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

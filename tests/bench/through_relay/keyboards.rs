@@ -1,12 +1,14 @@
-//! Keyboards at a terminal that gives back each key: attached to an agent, and at a bare terminal.
+//! Keyboards at a terminal that gives back each key: attached to an agent, at a bare terminal, and at
+//! one behind processes that only hand on.
 
 use std::{
     io::{Read, Write},
+    os::unix::net::UnixStream,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use gantline_client::{
     Connection,
     connection::Request,
@@ -19,9 +21,10 @@ use gantline_protocol::{
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::{runtime::Runtime, time::sleep};
 
-use crate::part::nap;
+use crate::part::{Part, nap};
 
 /// Says that it is there, then gives back each key.
 const ECHO: &str = "stty raw -echo; printf ready; exec cat";
@@ -118,29 +121,44 @@ impl Keyboard for Attached {
     }
 
     fn rest(&mut self, time: Duration) {
-        // What comes meanwhile is seen to. A sleep can only be made where time is kept.
+        // What comes meanwhile is seen to.
         self.runtime.block_on(async { sleep(time).await });
     }
 }
 
 /// A terminal and nothing else.
 pub(crate) struct BareTerminal {
-    reader: Box<dyn Read + Send>,
-    writer: Box<dyn Write + Send>,
-    child: Box<dyn portable_pty::Child + Send + Sync>,
-    _master: Box<dyn portable_pty::MasterPty + Send>,
+    pub(crate) reader: Box<dyn Read + Send>,
+    pub(crate) writer: Box<dyn Write + Send>,
+    pub(crate) child: EndsWithUs,
 }
 
 impl BareTerminal {
     pub(crate) fn start() -> Result<Self> {
+        let mut terminal = Self::open()?;
+        terminal.reader.read_exact(&mut [0; READY.len()])?;
+        Ok(terminal)
+    }
+
+    /// One that is yet to say that it is ready.
+    pub(crate) fn open() -> Result<Self> {
         let pair = native_pty_system().openpty(PtySize::default())?;
         let mut command = CommandBuilder::new("sh");
         command.args(["-c", ECHO]);
-        let child = pair.slave.spawn_command(command)?;
-        let mut reader = pair.master.try_clone_reader()?;
+        let child = EndsWithUs(pair.slave.spawn_command(command)?);
+        let reader = pair.master.try_clone_reader()?;
         let writer = pair.master.take_writer()?;
-        reader.read_exact(&mut [0; READY.len()])?;
-        Ok(Self { reader, writer, child, _master: pair.master })
+        Ok(Self { reader, writer, child })
+    }
+}
+
+/// A process that is killed when this is dropped.
+pub(crate) struct EndsWithUs(Box<dyn portable_pty::Child + Send + Sync>);
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -157,9 +175,40 @@ impl Keyboard for BareTerminal {
     }
 }
 
-impl Drop for BareTerminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// A bare terminal behind processes that do nothing but hand on: what so many of them take of
+/// themselves, whatever they are for.
+pub(crate) struct BehindHops {
+    stream: UnixStream,
+    _hops: Vec<Part>,
+    _scratch: TempDir,
+}
+
+impl BehindHops {
+    pub(crate) fn start(hops: usize) -> Result<Self> {
+        let scratch = TempDir::new()?;
+        let (mut parts, mut next) = (Vec::new(), None);
+        for number in 0..hops {
+            let path = scratch.path().join(number.to_string());
+            let path = path.to_str().context("a temporary directory has a name in UTF-8")?;
+            let role = ["hop", path].into_iter().chain(next.as_deref()).collect::<Vec<_>>();
+            parts.push(Part::role(&role, scratch.path())?.0);
+            next = Some(path.to_owned());
+        }
+        let mut stream = UnixStream::connect(next.context("at least one hop")?)?;
+        stream.read_exact(&mut [0; READY.len()])?;
+        Ok(Self { stream, _hops: parts, _scratch: scratch })
+    }
+}
+
+impl Keyboard for BehindHops {
+    fn press(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        self.stream.write_all(b"x")?;
+        self.stream.read_exact(&mut [0])?;
+        Ok(began.elapsed())
+    }
+
+    fn rest(&mut self, time: Duration) {
+        nap(time);
     }
 }

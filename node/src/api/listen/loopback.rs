@@ -8,7 +8,7 @@ use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -30,7 +30,10 @@ use http::{
     },
 };
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -59,6 +62,8 @@ const METRICS: &str = "/metrics";
 const PAGE_TOKEN: &str = "/v1/page-token";
 /// The greatest body of that, in bytes.
 const MAX_TRADE: usize = 1024;
+/// How long it may take to arrive: whoever has no token yet must not keep a connection.
+const TRADE_WITHIN: Duration = Duration::from_secs(5);
 /// The WebSocket subprotocol of the API's conversations.
 pub(crate) const SUBPROTOCOL: &str = "gantline.v1";
 /// What stands before the token among the subprotocols, since a page can't set other headers.
@@ -260,7 +265,9 @@ impl LoopbackEntrance {
         if !is_json(&parts.headers) {
             return Err(Refused::invalid("the body is not of the type application/json"));
         }
-        let body = to_bytes(body, MAX_TRADE).await.map_err(|_| Refused::too_large(MAX_TRADE))?;
+        let body = timeout(TRADE_WITHIN, to_bytes(body, MAX_TRADE)).await;
+        let body = body.map_err(|_| Refused::invalid("the body took too long"))?;
+        let body = body.map_err(|_| Refused::too_large(MAX_TRADE))?;
         let PageTokenRequest { one_time_token } = serde_json::from_slice(&body)
             .map_err(|_| Refused::invalid("the body is not {\"oneTimeToken\": TOKEN}"))?;
         if !self.one_time_tokens.redeem(&one_time_token) {

@@ -10,9 +10,12 @@ use gantline_protocol::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::cli::{
-    failure::Failure,
-    reach::{Reach, Reached, Target},
+use crate::{
+    cli::{
+        failure::Failure,
+        reach::{Reach, Reached, Target},
+    },
+    lines::Lines,
 };
 
 /// What happens to the command.
@@ -82,7 +85,8 @@ async fn follow(
     let reached = reach.open(client, target).await?;
     let begun = Instant::now();
     let mut answer = reached.request(Request::post("/v1/exec", request)?).await?;
-    let (mut buffer, mut agent, mut obeyed) = (Vec::new(), None, Wish::Run);
+    let mut lines = Lines::up_to(ExecEvent::MAX_LINE);
+    let (mut agent, mut obeyed) = (None, Wish::Run);
     loop {
         let bytes = tokio::select! {
             bytes = answer.chunk() => bytes.map_err(|error| reached.failed(error))?,
@@ -98,11 +102,8 @@ async fn follow(
             return Err(Failure::failed("the answer broke off; the command may still run")
                 .next("`gantline ps` there shows it"));
         };
-        buffer.extend_from_slice(&bytes);
-        let mut rest = buffer.as_slice();
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
-            rest = after;
+        lines.push(&bytes).map_err(|_| Failure::failed("the machine sent a line without end"))?;
+        while let Some(line) = lines.next() {
             let event = serde_json::from_slice(line)
                 .map_err(|error| Failure::failed(format!("the answer can't be read: {error}")))?;
             let happening = match event {
@@ -123,10 +124,6 @@ async fn follow(
             // Waits while the output is not taken: the machine then waits too.
             let _ = tell.send(happening).await;
         }
-        if rest.len() > ExecEvent::MAX_LINE {
-            return Err(Failure::failed("the machine sent a line without end"));
-        }
-        buffer = rest.to_vec();
     }
 }
 

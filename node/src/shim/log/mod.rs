@@ -1,15 +1,17 @@
 //! The output of one life of a process: an append-only log of bytes, the newest in memory, older
 //! ones in a bounded file, and what is gone is said to be gone.
 //!
-//! `ring` decides what is where and does no I/O; `spill` writes what it evicts. `Log` puts
-//! both together for the shim, who alone appends. A disk that is full costs history, never the
-//! process.
+//! `ring` decides what is where and does no I/O; `spill` writes what it evicts. `Log` is the shim's, who
+//! alone appends: it says what is to be written, and is told what became of that. A disk that is full or
+//! hangs costs history, never the process.
 
 pub(crate) mod ring;
 pub(crate) mod spill;
 
 use std::{
+    io,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,10 +23,15 @@ use gantline_protocol::{
 
 pub use ring::Limits;
 use ring::{Place, Ring};
-use spill::{Spill, Written};
+use spill::Written;
+
+use super::disk::Job;
 
 /// How long to leave a disk alone that refused.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Blocks that are worth writing, as long as more will come: to hand them over takes as long as to write
+/// one.
+const WORTH: usize = 4;
 
 /// What a reader gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +53,12 @@ pub enum Read {
 #[derive(Debug)]
 pub(crate) struct Log {
     ring: Ring,
-    spill: Spill,
+    /// Files that are to be removed.
+    stale: Vec<Arc<PathBuf>>,
+    /// A job was given out.
+    is_at_work: bool,
+    /// Everything is to go to the disk.
+    is_retired: bool,
     /// The disk refused, and is asked again then.
     retry: Option<Instant>,
     /// The output that was written last.
@@ -54,10 +66,16 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// An empty log that spills into the directory `dir`.
-    pub(crate) fn new(dir: PathBuf, limits: Limits) -> Self {
-        let spill = Spill::new(dir, limits.file);
-        Self { ring: Ring::new(limits), spill, retry: None, stream: None }
+    /// An empty log.
+    pub(crate) const fn new(limits: Limits) -> Self {
+        Self {
+            ring: Ring::new(limits),
+            stale: Vec::new(),
+            is_at_work: false,
+            is_retired: false,
+            retry: None,
+            stream: None,
+        }
     }
 
     /// Appends what the process wrote, and notes which output it is if that is another than before.
@@ -91,12 +109,13 @@ impl Log {
 
     /// Everything that is in memory is to go to the disk.
     pub(crate) fn retire(&mut self) {
+        self.is_retired = true;
         self.ring.retire();
     }
 
     /// Nothing would be lost if there were no memory any more.
     pub(crate) fn is_on_disk(&self) -> bool {
-        self.ring.is_on_disk()
+        self.ring.is_on_disk() && !self.is_at_work
     }
 
     /// When the disk is to be asked again.
@@ -104,26 +123,39 @@ impl Log {
         self.retry
     }
 
-    /// Writes what waits for the disk.
-    pub(crate) fn write_out(&mut self, now: Instant) {
-        if self.retry.is_some_and(|retry| now < retry) {
-            return;
+    /// What the disk is to do next, if it has nothing to do for the log and there is something.
+    pub(super) fn next_job(&mut self, now: Instant) -> Option<Job> {
+        if self.is_at_work || self.retry.is_some_and(|retry| now < retry) {
+            return None;
         }
-        self.retry = None;
-        while let Some((at, blocks)) = self.ring.next_to_spill() {
-            match self.spill.write(at, &blocks) {
-                Ok(Written { path, begins, length }) => {
-                    for stale in self.ring.spilled(at, length, &path, begins) {
-                        let _ = std::fs::remove_file(&*stale);
-                    }
+        let job = match std::mem::take(&mut self.stale) {
+            stale if !stale.is_empty() => Job::Remove(stale),
+            _ => {
+                let (at, blocks) = self.ring.next_to_spill()?;
+                if blocks.len() < WORTH && !self.is_retired {
+                    return None;
                 }
-                Err(_) => {
-                    self.spill.rest();
-                    self.retry = Some(now + LOOK_AGAIN);
-                    return;
-                }
+                Job::Spill { at, blocks }
             }
+        };
+        (self.is_at_work, self.retry) = (true, None);
+        Some(job)
+    }
+
+    /// What became of [`Job::Spill`].
+    pub(crate) fn spilled(&mut self, outcome: io::Result<Written>, now: Instant) {
+        self.is_at_work = false;
+        match outcome {
+            Ok(Written { path, at, begins, length }) => {
+                self.stale = self.ring.spilled(at, length, &path, begins);
+            }
+            Err(_) => self.retry = Some(now + LOOK_AGAIN),
         }
+    }
+
+    /// [`Job::Remove`] is done.
+    pub(crate) const fn removed(&mut self) {
+        self.is_at_work = false;
     }
 
     /// At most `limit` bytes from `from` on.

@@ -336,14 +336,18 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Append(usize),
-        Spill,
+        /// It begins to write.
+        Take,
+        /// It has written what it took.
+        Written,
         LoseOldestSegment,
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => (1..200_000usize).prop_map(Step::Append),
-            4 => Just(Step::Spill),
+            4 => Just(Step::Take),
+            4 => Just(Step::Written),
             1 => Just(Step::LoseOldestSegment),
         ]
     }
@@ -353,11 +357,18 @@ mod tests {
     struct Model {
         all: Vec<u8>,
         files: Vec<(Arc<PathBuf>, u64, Vec<u8>)>,
+        /// What the disk is at.
+        taken: Option<(u64, Vec<Bytes>)>,
     }
 
     impl Model {
         fn spill(&mut self, ring: &mut Ring) {
-            let Some((at, blocks)) = ring.next_to_spill() else { return };
+            self.taken = ring.next_to_spill();
+            self.written(ring);
+        }
+
+        fn written(&mut self, ring: &mut Ring) {
+            let Some((at, blocks)) = self.taken.take() else { return };
             let block = blocks.concat();
             let goes_on = self.files.last().is_some_and(|(_, begins, held)| {
                 begins + held.len() as u64 == at && held.len() < 3 * BLOCK
@@ -420,7 +431,9 @@ mod tests {
                         model.all.extend((from..from + length).map(|at| (at * 31 + at / 257) as u8));
                         ring.append(&model.all[from..]);
                     }
-                    Step::Spill => model.spill(&mut ring),
+                    Step::Take if model.taken.is_none() => model.taken = ring.next_to_spill(),
+                    Step::Take => {}
+                    Step::Written => model.written(&mut ring),
                     Step::LoseOldestSegment => if let Some((path, ..)) = model.files.first().cloned() {
                         ring.forget_segment(&path);
                     },

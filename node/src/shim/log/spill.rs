@@ -61,6 +61,8 @@ pub(crate) struct Written {
     pub(crate) path: Arc<PathBuf>,
     /// The offset of the segment's first byte.
     pub(crate) begins: u64,
+    /// The offset of the first byte that was written.
+    pub(crate) at: u64,
     /// Bytes that were written.
     pub(crate) length: u64,
 }
@@ -81,19 +83,18 @@ impl Spill {
             Some(open) => open,
             None => OpenSegment::create(&self.dir, at)?,
         };
+        let before = open.length;
         for block in blocks {
-            open.file.write_all(block)?;
+            if let Err(error) = open.file.write_all(block) {
+                open.take_back(before);
+                return Err(error);
+            }
             open.length += block.len() as u64;
         }
-        let length = open.at + open.length - at;
-        let written = Written { path: open.path.clone(), begins: open.at, length };
+        let length = open.length - before;
+        let written = Written { path: open.path.clone(), begins: open.at, at, length };
         self.open = Some(open);
         Ok(written)
-    }
-
-    /// Keeps nothing open while nothing is written.
-    pub(crate) fn rest(&mut self) {
-        self.open = None;
     }
 }
 
@@ -101,10 +102,19 @@ impl OpenSegment {
     fn create(dir: &Path, at: u64) -> io::Result<Self> {
         let path = dir.join(format!("{at:020}{ENDING}"));
         let mut options = std::fs::OpenOptions::new();
-        // What a failed write left behind is begun anew.
+        // What a failed write left behind is begun anew, if it could not be taken back.
         options.write(true).create(true).truncate(true).mode(0o600);
         let file = options.open(&path)?;
         Ok(Self { file, path: Arc::new(path), at, length: 0 })
+    }
+
+    /// Gives back what a disk that is full has taken of more than it could: it is written once more,
+    /// or lost, and others need the room.
+    fn take_back(&self, length: u64) {
+        let _ = match length {
+            0 => std::fs::remove_file(&*self.path),
+            _ => self.file.set_len(length),
+        };
     }
 }
 
@@ -132,4 +142,28 @@ pub(crate) fn segments(dir: &Path) -> VecDeque<Segment> {
     }
     whole.retain(|segment| segment.length > 0);
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_disk_did_not_take_leaves_nothing_there_and_is_written_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spill = Spill::new(dir.path().to_owned(), 1 << 30);
+        let block = |byte| Bytes::from(vec![byte; 100_000]);
+        spill.write(0, &[block(1)]).unwrap();
+        // The next segment's place, on a disk that is full.
+        std::os::unix::fs::symlink("/dev/full", dir.path().join(format!("{:020}.log", 300_000)))
+            .unwrap();
+        let lost = spill.write(300_000, &[block(2), block(3)]);
+        assert_eq!(lost.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(segments(dir.path()).len(), 1, "what was refused is still there");
+        let written = spill.write(300_000, &[block(2), block(3)]).unwrap();
+        assert_eq!((written.at, written.begins, written.length), (300_000, 300_000, 200_000));
+        let there: Vec<_> =
+            segments(dir.path()).into_iter().map(|one| (one.at, one.length)).collect();
+        assert_eq!(there, [(0, 100_000), (300_000, 200_000)]);
+    }
 }

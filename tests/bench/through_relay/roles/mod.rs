@@ -1,5 +1,6 @@
 //! What this program is when it is started again with a role.
 
+mod hop;
 mod node;
 mod service;
 
@@ -15,7 +16,7 @@ use crate::{
 /// Plays the role that these arguments name, until standard input ends; `None` if they name none.
 pub(crate) fn play(arguments: &[String]) -> Option<Result<()>> {
     let (role, rest) = arguments.split_first()?;
-    let roles = ["node", "crowd", "service", "splice", "sink"];
+    let roles = ["node", "crowd", "service", "splice", "sink", "hop"];
     roles.contains(&role.as_str()).then(|| start(role, rest))
 }
 
@@ -38,6 +39,7 @@ fn start(role: &str, arguments: &[String]) -> Result<()> {
             "quic" => runtime.block_on(quic::sink(argument(1)?)),
             certificate => runtime.block_on(websocket::sink(argument(1)?, Path::new(certificate))),
         },
+        "hop" => hop::hop(Path::new(argument(0)?), arguments.get(1).map(Path::new)),
         _ => bail!("no role {role}"),
     }
 }

@@ -13,19 +13,23 @@ use tokio::runtime::Builder;
 use super::{Rows, Told, in_turn, number};
 use crate::{
     figures::quantile,
-    keyboards::{Attached, BareTerminal, Keyboard},
+    keyboards::{Attached, BareTerminal, BehindHops, Keyboard},
     part::weight_of,
     results::What,
 };
 
 pub(crate) const BARE: &str = "bare terminal";
+/// What a node and a shim take at least, and a relay with them.
+const TWO_HOPS: &str = "bare terminal behind 2 bare processes";
+const THREE_HOPS: &str = "bare terminal behind 3 bare processes";
 pub(crate) const UNIX: &str = "Unix socket";
 pub(crate) const LOOPBACK: &str = "127.0.0.1";
 pub(crate) const RELAY_QUIC: &str = "relay, QUIC";
 pub(crate) const RELAY_WEBSOCKET: &str = "relay, WebSocket";
 
 /// In the order in which they are told.
-pub(crate) const NAMES: [&str; 5] = [BARE, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
+pub(crate) const NAMES: [&str; 7] =
+    [BARE, TWO_HOPS, THREE_HOPS, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
 
 /// Keys of a turn, unless `GANTLINE_BENCH_KEYS` says otherwise.
 const KEYS: usize = 150;
@@ -39,7 +43,11 @@ pub(super) fn measure(rounds: usize) -> Result<Told> {
     let relay = TestRelay::start();
     let join = |carrier| runtime.block_on(TestNode::join_by(carrier, &relay.join_link()));
     let nodes = [Carriers::Quic, Carriers::WebSocket].map(|carrier| (carrier, join(carrier)));
-    let mut everyone: Vec<(_, Box<dyn Keyboard>)> = vec![(BARE, Box::new(BareTerminal::start()?))];
+    let mut everyone: Vec<(_, Box<dyn Keyboard>)> = vec![
+        (BARE, Box::new(BareTerminal::start()?)),
+        (TWO_HOPS, Box::new(BehindHops::start(2)?)),
+        (THREE_HOPS, Box::new(BehindHops::start(3)?)),
+    ];
     let mut idle = Vec::new();
     for (carrier, node) in &nodes {
         idle.push(weight_of(node.program().pid())?.resident);
