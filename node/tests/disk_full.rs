@@ -5,6 +5,7 @@
 #![allow(
     clippy::disallowed_methods,
     missing_docs,
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
