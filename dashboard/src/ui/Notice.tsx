@@ -6,7 +6,7 @@ import { Icon, type IconName } from "./Icon";
 type Tone = "info" | "ok" | "warn" | "error";
 
 const LOOK: Record<Tone, { icon: IconName; colour: string }> = {
-  info: { icon: "question", colour: "border-info/40 text-info" },
+  info: { icon: "info", colour: "border-info/40 text-info" },
   ok: { icon: "check", colour: "border-ok/40 text-ok" },
   warn: { icon: "warn", colour: "border-warn/40 text-warn" },
   error: { icon: "fail", colour: "border-error/40 text-error" },
@@ -34,7 +34,7 @@ export function Notice({ tone, title, children, action }: NoticeProps) {
       </span>
       <div className="min-w-0 flex-1 basis-52 text-sm wrap-anywhere">
         {title && <p className="font-medium">{title}</p>}
-        {children && <div className="text-body first-letter:uppercase">{children}</div>}
+        {children && <div className="text-body">{children}</div>}
       </div>
       {action}
     </div>

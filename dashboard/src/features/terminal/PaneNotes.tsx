@@ -2,6 +2,8 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { Agent } from "../../api/client";
 import type { MachineView } from "../../machines/fleet";
+import { navigate } from "../../navigation";
+import { paths } from "../../routes";
 import { Button, IconButton } from "../../ui/Button";
 import { classes } from "../../ui/classes";
 import { bytes, clock } from "../../ui/format";
@@ -41,7 +43,12 @@ export function PaneNotes(props: PaneNotesProps) {
   }
   if (path === "revoked") {
     return (
-      <Note icon="fail" tone="error" word="Removed by the machine">
+      <Note
+        action={<Button onClick={() => navigate(paths.fleet())}>Pair again</Button>}
+        icon="fail"
+        tone="error"
+        word="Removed by the machine"
+      >
         Its owner removed this device. What is shown is as it was.
       </Note>
     );

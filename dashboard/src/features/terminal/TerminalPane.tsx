@@ -64,6 +64,8 @@ export function TerminalPane(props: TerminalPaneProps) {
   const watches = readOnly || view?.role === "observer";
   const over = agent !== undefined && isOver(agent);
   const life = over ? null : (agent?.epoch ?? null);
+  // Nothing that is typed can arrive there any more.
+  const left = view === undefined || view.status.state === "revoked";
   const { host, pane, state } = usePane(machine, agentId, known, watches, life, onKey, setLink);
 
   onKey.current = (event) => {
@@ -192,7 +194,7 @@ export function TerminalPane(props: TerminalPaneProps) {
       <div className="min-h-0 flex-1 overflow-auto py-1 pl-2">
         <div className="size-full font-mono" data-terminal={agentId} ref={host} />
       </div>
-      {coarse && shown && pane && !watches && !over && <TouchKeys pane={pane} />}
+      {coarse && shown && pane && !watches && !over && !left && <TouchKeys pane={pane} />}
       {link !== null && <LinkDialog onClose={() => setLink(null)} url={link} />}
     </section>
   );

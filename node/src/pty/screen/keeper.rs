@@ -17,16 +17,18 @@ use super::{
     Origin, Shot,
     answers::Answers,
     checkpoint::Checkpoint,
-    memory,
     parser::{Failed, Parser},
     query::{self, Query},
     replay,
     scan::{Part, Scanner},
     thread,
 };
-use crate::pty::{
-    host::Host,
-    log::{Log, MarkKind, Read},
+use crate::{
+    memory,
+    pty::{
+        host::Host,
+        log::{Log, MarkKind, Read},
+    },
 };
 
 /// The least time between two looks at the output, as for viewers.
