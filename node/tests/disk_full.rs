@@ -5,11 +5,11 @@
 #![allow(
     clippy::disallowed_methods,
     missing_docs,
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     unreachable_pub
 )]
 

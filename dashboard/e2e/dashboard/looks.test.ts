@@ -10,6 +10,7 @@ import {
   enter,
   faultsOf,
   freeze,
+  isBack,
   launch,
   Person,
   PHONE,
@@ -318,7 +319,7 @@ describe("what goes wrong can be read by everybody", () => {
         await page.getByRole("link", { name: "Fleet" }).click();
         await page.getByText(/^Offline \d/).waitFor();
       });
-      await machine.startRelay();
+      await machine.relayIsBack();
       await all(async ({ page }) => {
         await page.goto(machine.terminal(flood));
         await shows(page, flood, "The end of the flood.");
@@ -335,7 +336,7 @@ describe("what goes wrong can be read by everybody", () => {
         await page.getByText("The node restarts").waitFor();
       });
       await machine.startNode();
-      await all(({ page }) => page.getByText("The node restarts").waitFor({ state: "detached" }));
+      await all(({ page }) => isBack(page));
     },
     LONG,
   );

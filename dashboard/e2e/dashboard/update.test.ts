@@ -11,8 +11,17 @@ import {
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { Machine, until } from "../session/programs.ts";
-import { faultsOf, launch, Person, pairByCode, photograph, shows, type } from "./browser.ts";
+import { Machine } from "../session/programs.ts";
+import {
+  faultsOf,
+  isBack,
+  launch,
+  Person,
+  pairByCode,
+  photograph,
+  shows,
+  type,
+} from "./browser.ts";
 
 const DIST = new URL("../../dist/", import.meta.url).pathname;
 
@@ -48,11 +57,7 @@ beforeEach(() => {
 async function upgrade(): Promise<void> {
   await machine.killRelay();
   buildAnew(served, `b${builds}`);
-  await machine.startRelay();
-  await until("the node's link", async () => {
-    const status = JSON.parse(await machine.gantline("status", "--json"));
-    return status.links.every(({ state }: { state: string }) => state === "up");
-  });
+  await machine.relayIsBack();
 }
 
 test("a page that is older than what serves it says so, and is never reloaded by itself", async () => {
@@ -69,10 +74,7 @@ test("a page that is older than what serves it says so, and is never reloaded by
   await upgrade();
   await update.waitFor({ timeout: 60_000 });
   // It may be noticed before the session is there again.
-  await page
-    .getByText(/^Offline, as of|Reconnecting/)
-    .first()
-    .waitFor({ state: "detached", timeout: 60_000 });
+  await isBack(page);
   expect(await faultsOf(page)).toEqual([]);
   await photograph(page, "update-desktop-dark");
   // The terminal goes on in the page as it was.

@@ -212,7 +212,7 @@ fn whatever_ran_can_be_looked_up_with_its_exit_code() {
     assert_eq!((shown.as_str(), said.is_empty()), ("", false));
     // Who stops an agent is noted, too, and that it ended is nobody's doing.
     let path = format!("/v1/agents/{}/stop", sleeps.agent_id);
-    assert_eq!(node.ask("POST", &path, Some(json!({}))).0, 200);
+    assert_eq!(node.ask("POST", &path, Some(json!({}))).0, 202);
     let stopped = node.life(&sleeps, |life| life.ended_at.is_some());
     let path = format!("/v1/history/{}/{:016x}", stopped.agent_id, stopped.epoch.0);
     let changes = node.read::<LifeRecord>(&path).changes;

@@ -174,6 +174,25 @@ class GantlineCli(Gantline):
         pass
 
 
+class GantlineService(Gantline):
+    """An agent with more than a command: it is on the disk before the answer, so that also the next
+    node looks after it."""
+
+    name, daemon, crowd = "gantline, API, service", None, None
+
+    def __init__(self, api):
+        self.api, self.acts, self.connection = api, api.acts, api.connection
+
+    def start(self, _number):
+        service = {"argv": self.acts.argv(), "restart": "on-failure"}
+        agent = self.ask(self.connection, "POST", "/v1/agents", service)
+        self.acts.wait(1)
+        return agent["agentId"]
+
+    def end(self):
+        pass
+
+
 class Pueue:
     """Its queue is looked at every so often: what is added waits for that."""
 
@@ -286,7 +305,7 @@ def main():
     contestants = []
     try:
         api = Gantline(acts, scratch, asked.gantline.resolve())
-        contestants += [Bare(acts, scratch), api, GantlineCli(api)]
+        contestants += [Bare(acts, scratch), api, GantlineService(api), GantlineCli(api)]
         if asked.pueue:
             queued = Pueue(acts, scratch, asked.pueue)
             contestants += [queued, PueueAtOnce(queued)]
@@ -346,14 +365,14 @@ def crowding(contestants, idle, told):
 
 
 def show(told):
-    print(f"{'':22} {'p50 ms':>8} {'p99 ms':>8}  {'medians':>15} {'100 at once':>12} {'idle RSS':>10} {'idle CPU':>9}")
+    print(f"{'':24} {'p50 ms':>8} {'p99 ms':>8}  {'medians':>15} {'100 at once':>12} {'idle RSS':>10} {'idle CPU':>9}")
     for name, of in told.items():
         start, idle = of["startMs"], of.get("idle")
         spread = f"{start['medianLeast']:.2f} to {start['medianMost']:.2f}"
         hundred = f"{of['hundredMs']:.0f} ms" if "hundredMs" in of else ""
         resident = f"{idle['residentBytes'] / 1e6:.1f} MB" if idle else ""
         cpu = f"{idle['cpuPercent']:.2f} %" if idle else ""
-        print(f"{name:22} {start['p50']:8.2f} {start['p99']:8.2f}  {spread:>15} {hundred:>12} {resident:>10} {cpu:>9}")
+        print(f"{name:24} {start['p50']:8.2f} {start['p99']:8.2f}  {spread:>15} {hundred:>12} {resident:>10} {cpu:>9}")
     api, cli = told["gantline, API"], told["gantline spawn"]
     bars = [
         ("API call to running, p50", api["startMs"]["p50"], 3, "ms"),
