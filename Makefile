@@ -27,7 +27,7 @@ HOSTILE = cargo test --release -p gantline-crypto --test hostile -- --nocapture
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-terminals bench-relay bench-start bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
+.PHONY: help run dashboard test test-dashboard test-browser networks check check-dashboard fmt bench bench-terminals bench-relay bench-start bench-dashboard lighthouse bench-peers bars soak fuzz fuzz-api vectors recordings tools tools-test tools-check tools-fuzz tools-dashboard
 
 ##@ Every day
 
@@ -113,7 +113,25 @@ bench-start: ## how soon work runs, beside pueue and supervisord; BENCH_START=--
 	[ ! -x "$$peers/supervisor/bin/supervisord" ] || set -- "$$@" --supervisor "$$peers/supervisor/bin"; \
 	python3 tests/bench/start/bench.py "$$CARGO_TARGET_DIR/release/gantline" "$$@" $(BENCH_START)
 
-bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R, pueue, supervisord
+# The flood is a test of its own, here at full size. A part alone: BENCH_DASHBOARD=keys
+BENCH_DASHBOARD ?= keys cipher flood
+bench-dashboard: dashboard ## in Chromium: from keys to glyphs beside ttyd, the cipher, a flood of 100 MB
+	cargo build --profile bench -p gantline-relay -p gantline-node --bins
+	@CHROMIUM=$$(scripts/install-tools browser) && export CHROMIUM && cd dashboard && \
+	export GANTLINE_BINARIES="$$CARGO_TARGET_DIR/release" GANTLINE_TIER=bars && \
+	for part in $(BENCH_DASHBOARD); do \
+	  case $$part in \
+	    flood) npm run --silent e2e -- e2e/dashboard/flood --disable-console-intercept ;; \
+	    *) npm run --silent bench -- "bench/$$part" ;; \
+	  esac || exit 1; \
+	done
+
+lighthouse: dashboard ## what Lighthouse says of the dashboard; fails below 95 for performance or accessibility
+	cargo build --workspace --bins
+	@CHROMIUM=$$(scripts/install-tools browser) && GANTLINE_LIGHTHOUSE=$$(scripts/install-tools lighthouse) && \
+	export CHROMIUM GANTLINE_LIGHTHOUSE && cd dashboard && npm run --silent bench -- lighthouse
+
+bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R, pueue, supervisord, ttyd
 	@scripts/install-peers
 
 bars: tools-test ## the tests of attacks, faults and networks at full size

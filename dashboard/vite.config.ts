@@ -16,7 +16,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          groups: [{ name: "terminal", test: /node_modules\/@xterm\// }],
+          groups: [{ name: "terminal", test: /node_modules\/@xterm\/(?!addon-webgl)/ }],
         },
       },
     },

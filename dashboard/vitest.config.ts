@@ -1,6 +1,15 @@
-// Two kinds of tests: `unit` beside the code, `e2e` in a real browser against real programs.
+// Three kinds of tests: `unit` beside the code, `e2e` in a real browser against real programs, and
+// `bench`, which measures there.
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+
+/** One browser and one set of programs at a time: two cores are all there is. */
+const ALONE = {
+  environment: "node",
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+} as const;
 
 export default defineConfig({
   test: {
@@ -14,17 +23,8 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      {
-        test: {
-          name: "e2e",
-          environment: "node",
-          include: ["e2e/**/*.test.ts"],
-          // One browser and one set of programs at a time: two cores are all there is.
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
+      { test: { ...ALONE, name: "e2e", include: ["e2e/**/*.test.ts"] } },
+      { test: { ...ALONE, name: "bench", include: ["bench/**/*.test.ts"] } },
     ],
   },
 });

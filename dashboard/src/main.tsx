@@ -1,7 +1,7 @@
 // The page's beginning: what the address carries is taken, then the app is put into index.html.
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App } from "./app/App";
+import { App, fetchAhead } from "./app/App";
 import { watchBuild } from "./app/build";
 import { followViewport } from "./app/viewport";
 import { applyTheme } from "./features/settings/appearance";
@@ -21,6 +21,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") wakeAll();
 });
 watchBuild();
+fetchAhead();
 void findPlace(fragment);
 
 createRoot(root).render(

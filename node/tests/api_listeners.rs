@@ -26,7 +26,7 @@ use gantline_node::{
     state::{Home, StateError},
 };
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixListener},
     time::timeout,
 };
@@ -100,7 +100,7 @@ async fn a_page_of_another_site_reaches_nothing() {
              AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: gantline.pipe.v1\r\n\r\n"
         );
         let mut stream = TcpStream::connect(node.node.loopback().unwrap()).await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, upgrade.as_bytes()).await.unwrap();
+        stream.write_all(upgrade.as_bytes()).await.unwrap();
         let mut said = [0; 12];
         timeout(PATIENCE, stream.read_exact(&mut said)).await.unwrap().unwrap();
         assert_eq!(&said, b"HTTP/1.1 403", "{origin}");
@@ -253,6 +253,24 @@ async fn a_page_gets_the_token_once_and_whoever_guesses_is_told_to_wait() {
     let minted = node.ask("POST", "/v1/one-time-tokens", None).await.json();
     let once = minted["url"].as_str().unwrap().split("#once=").nth(1).unwrap().to_owned();
     assert_eq!(node.call(trade(&once)).await.status, 200);
+    node.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_request_for_the_token_keeps_no_connection() {
+    let node = TestNode::start().await;
+    let own = format!("127.0.0.1:{}", node.port());
+    let mut stream = TcpStream::connect(&own).await.unwrap();
+    let half = format!(
+        "POST /v1/page-token HTTP/1.1\r\nhost: {own}\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{"
+    );
+    stream.write_all(half.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(ended.is_ok(), "the connection is kept: {answer}");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     node.shut_down().await;
 }
 

@@ -21,9 +21,13 @@ use gantline_tests::{Page, PageViewer, TestDevice, TestNode, TestRelay, soon};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// Far less than the patience for a dead path, far more than an answer takes.
 const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// Longer than a person waits who has just started something again.
+const BACK: Duration = Duration::from_secs(5);
 
 /// Pairs the page's user with a machine, as a person does: by the code that it shows.
 async fn add(page: &Page, node: &TestNode, name: &str) -> MachineId {
@@ -54,14 +58,29 @@ async fn spawn(page: &Page, machine: MachineId, argv: &[&str]) -> AgentId {
 
 /// How long a machine takes to answer: the median of some requests.
 async fn pace(page: &Page, machine: MachineId) -> Duration {
+    pace_beside(page, machine, &[]).await
+}
+
+/// The same, until others have their answers. None takes as long as it takes to give a machine up.
+async fn pace_beside(page: &Page, machine: MachineId, others: &[JoinHandle<u16>]) -> Duration {
     let mut times = Vec::new();
-    for _ in 0..15 {
+    while times.len() < 15 || others.iter().any(|other| !other.is_finished()) {
         let before = Instant::now();
         assert_eq!(page.get(&at(machine, "machine")).await.status, 200);
         times.push(before.elapsed());
     }
     times.sort();
+    assert!(times[times.len() - 1] < AT_ONCE, "one request took {:?}", times[times.len() - 1]);
     times[times.len() / 2]
+}
+
+/// Many ask a machine that does not answer.
+fn ask_in_vain(page: &Page, machine: MachineId) -> Vec<JoinHandle<u16>> {
+    let asking = |_| {
+        let page = page.clone();
+        tokio::spawn(async move { page.get(&at(machine, "agents")).await.status })
+    };
+    (0..40).map(asking).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,13 +186,8 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
     let terminal = page.terminal(&at(to_ada, "agents/ag-zzzzz/terminal")).await.unwrap_err();
     assert!(terminal.to_string().contains("502"), "{terminal}");
     // Also while many ask the dead one.
-    let asking: Vec<_> = (0..40)
-        .map(|_| {
-            let page = page.clone();
-            tokio::spawn(async move { page.get(&at(to_ada, "agents")).await.status })
-        })
-        .collect();
-    let with_a_dead_one = pace(&page, to_lin).await;
+    let asking = ask_in_vain(&page, to_ada);
+    let with_a_dead_one = pace_beside(&page, to_lin, &asking).await;
     for asked in asking {
         assert_eq!(asked.await.unwrap(), 502);
     }
@@ -190,19 +204,28 @@ async fn a_machine_that_dies_says_why_comes_back_by_itself_and_slows_no_other() 
     // One that stands still is the worse case: nobody says that it is gone.
     let pid = Pid::from_raw(i32::try_from(ada.program().pid()).unwrap()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
-    let hanging = tokio::spawn({
-        let page = page.clone();
-        async move { page.get(&at(to_ada, "agents")).await.status }
-    });
-    let with_a_hanging_one = pace(&page, to_lin).await;
+    let (asked, asking) = (Instant::now(), ask_in_vain(&page, to_ada));
+    let with_a_hanging_one = pace_beside(&page, to_lin, &asking).await;
+    assert!(asked.elapsed() < BACK, "a page has few connections: {:?}", asked.elapsed());
     assert!(with_a_hanging_one < bound, "{before:?} before, {with_a_hanging_one:?} beside one");
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), 502);
+    }
+    // Making a session takes as long as the relay believes in the machine.
+    events.until(to_ada, "connecting").await;
+    let (asked, asking) = (Instant::now(), ask_in_vain(&page, to_ada));
+    let with_one_sought = pace_beside(&page, to_lin, &asking).await;
+    assert!(asked.elapsed() < AT_ONCE, "a page has few connections: {:?}", asked.elapsed());
+    assert!(with_one_sought < bound, "{before:?} before, {with_one_sought:?} while it is sought");
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), 502);
+    }
     let told = events.until(to_ada, "offline").await;
     assert!(told["why"].is_string(), "{told}");
-    assert_eq!(hanging.await.unwrap(), 502);
     kill_process(pid, Signal::CONT).unwrap();
     events.until(to_ada, "connected").await;
     println!(
-        "lin answers within {before:?}, {with_a_dead_one:?} beside a dead machine, {with_a_hanging_one:?} beside one that stands still"
+        "lin answers within {before:?}, {with_a_dead_one:?} beside a dead machine, {with_a_hanging_one:?} beside one that stands still, {with_one_sought:?} while it is sought"
     );
 }
 
@@ -238,9 +261,6 @@ async fn a_terminal_goes_on_at_the_very_byte_when_the_session_below_it_broke() {
     // The orderly end of the agent is one of the conversation.
     assert_eq!(viewer.until("never").await, Err(1000));
 }
-
-/// Longer than a person waits who has just started something again.
-const BACK: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_is_back_at_once_when_a_node_was_killed_and_started_again() {

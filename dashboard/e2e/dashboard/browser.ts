@@ -131,6 +131,19 @@ export async function enter(person: Person, machine: Machine): Promise<Page> {
   return page;
 }
 
+/** Waits until a terminal says nothing of being away any more. */
+export async function isBack(page: Page): Promise<void> {
+  const away = page
+    .getByRole("status", { name: "Reconnecting" })
+    .or(page.getByText(/^Offline, as of|^The node restarts/));
+  // The next try of a page may be half a minute away.
+  await page
+    .getByRole("button", { name: "Retry" })
+    .click({ timeout: 1_000 })
+    .catch(() => undefined);
+  await away.first().waitFor({ state: "detached", timeout: 90_000 });
+}
+
 /** What stands on the terminal of an agent, without the blanks at the ends of lines. */
 export function screenOf(page: Page, agent: string): Promise<string> {
   return page

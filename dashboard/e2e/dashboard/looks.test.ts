@@ -10,6 +10,7 @@ import {
   enter,
   faultsOf,
   freeze,
+  isBack,
   launch,
   Person,
   PHONE,
@@ -256,7 +257,7 @@ describe("what goes wrong can be read by everybody", () => {
     }
   };
 
-  beforeAll(async () => {
+  test("begins with a terminal in each", async () => {
     const [going, over] = [join(machine.scratch, go), join(machine.scratch, done)];
     const script = `echo 'Press any key.'; until [ -e ${going} ]; do sleep 0.1; done; seq -f 'line %09.0f of a flood that nobody can read' 400000; touch ${over}; echo 'The end of the flood.'; cat`;
     flood = await machine.spawn("flood", "sh", "-c", script);
@@ -271,7 +272,7 @@ describe("what goes wrong can be read by everybody", () => {
         viewers.push({ person, page, looker: new Looker(page, kind, scheme) });
       }
     }
-  }, LONG);
+  });
   afterAll(async () => {
     for (const { person } of viewers) await person.leave();
   });
@@ -318,7 +319,7 @@ describe("what goes wrong can be read by everybody", () => {
         await page.getByRole("link", { name: "Fleet" }).click();
         await page.getByText(/^Offline \d/).waitFor();
       });
-      await machine.startRelay();
+      await machine.relayIsBack();
       await all(async ({ page }) => {
         await page.goto(machine.terminal(flood));
         await shows(page, flood, "The end of the flood.");
@@ -335,7 +336,7 @@ describe("what goes wrong can be read by everybody", () => {
         await page.getByText("The node restarts").waitFor();
       });
       await machine.startNode();
-      await all(({ page }) => page.getByText("The node restarts").waitFor({ state: "detached" }));
+      await all(({ page }) => isBack(page));
     },
     LONG,
   );
@@ -379,3 +380,60 @@ describe("a page that nobody let in", () => {
     await person.leave();
   });
 });
+
+describe("a fleet of forty machines", () => {
+  const others: Machine[] = [];
+  let user: Machine;
+  afterAll(async () => {
+    await Promise.all(others.map((each) => each.stop()));
+    await user?.stop();
+  });
+
+  test(
+    "can be read by everybody",
+    async () => {
+      user = await machine.beside("laptop");
+      const names = Array.from(
+        { length: 39 },
+        (_, at) => `node-${String(at + 1).padStart(2, "0")}`,
+      );
+      // A few at a time: each is a program that makes keys, joins a relay and is paired with.
+      const begin = async () => {
+        for (let name = names.shift(); name !== undefined; name = names.shift()) {
+          const each = await machine.beside(name);
+          others.push(each);
+          if (name.endsWith("3"))
+            await each.spawn("worker", "sh", "-c", "echo 'ready'; exec sleep 10000");
+          const { line } = await each.code();
+          await user.gantline(...line.split(" ").slice(1));
+        }
+      };
+      await Promise.all([begin(), begin(), begin(), begin()]);
+      const gone = others.slice(0, 3);
+      for (const each of gone) await each.killNode();
+      for (const [kind, options] of KINDS) {
+        for (const scheme of SCHEMES) {
+          const person = await Person.come(browser, { ...options, colorScheme: scheme });
+          const page = await enter(person, user);
+          const looker = new Looker(page, kind, scheme);
+          await expect
+            .poll(() => page.getByText("Relay", { exact: true }).count(), SOON)
+            .toBe(others.length - gone.length);
+          await page
+            .getByText(/^Offline/)
+            .first()
+            .waitFor();
+          await looker.look("forty-machines");
+          await page.getByRole("searchbox").fill("worker node-2");
+          await page.getByText("worker").first().waitFor();
+          await looker.look("forty-machines-searched");
+          expect(looker.faults).toEqual([]);
+          await person.leave();
+        }
+      }
+    },
+    LONG,
+  );
+});
+
+const SOON = { timeout: 120_000, interval: 500 };

@@ -84,7 +84,11 @@ describe("a browser at its machine's address", () => {
     const input = page.getByLabel("2. The code that it shows");
     const pair = page.getByRole("button", { name: "Pair", exact: true });
     const alert = page.getByRole("alert");
-    for (const says of [/not the right one/, /not the right one/, /new code/]) {
+    for (const says of [
+      /not the right one/,
+      /not the right one/,
+      /ask the machine for a new one/,
+    ]) {
       await input.fill(wrong);
       await pair.click();
       await expect.poll(() => alert.innerText().catch(() => ""), POLL).toMatch(says);

@@ -1,8 +1,8 @@
 // The dashboard that a relay serves, in Chromium, against the real relay, node and terminals.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Machine, until } from "../session/programs.ts";
-import { launch, Person, pairByCode, screenOf, shows, type } from "./browser.ts";
+import { Machine } from "../session/programs.ts";
+import { isBack, launch, Person, pairByCode, screenOf, shows, type } from "./browser.ts";
 
 let machine: Machine;
 let browser: Browser;
@@ -99,12 +99,8 @@ describe("a terminal", () => {
     await shows(page, agent, "ready>");
     await machine.killRelay();
     await page.getByRole("status", { name: "Reconnecting" }).waitFor();
-    await machine.startRelay();
-    await until("the node's link", async () => {
-      const status = JSON.parse(await machine.gantline("status", "--json"));
-      return status.links.every(({ state }: { state: string }) => state === "up");
-    });
-    await page.getByRole("status", { name: "Reconnecting" }).waitFor({ state: "detached" });
+    await machine.relayIsBack();
+    await isBack(page);
     await type(page, agent, "echo on''ce\n");
     await shows(page, agent, /^once$/m);
     expect((await screenOf(page, agent)).match(/^once$/gm)).toHaveLength(1);

@@ -5,7 +5,17 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Machine, until } from "../session/programs.ts";
-import { faultsOf, freeze, launch, Person, pairByCode, screenOf, shows, type } from "./browser.ts";
+import {
+  faultsOf,
+  freeze,
+  isBack,
+  launch,
+  Person,
+  pairByCode,
+  screenOf,
+  shows,
+  type,
+} from "./browser.ts";
 
 const POLL = { timeout: 30_000, interval: 200 };
 
@@ -226,8 +236,8 @@ describe("while the machine is away", () => {
     await type(page, agent, "late");
     await page.getByText("4 keys were not sent").waitFor();
     await page.getByText(/^Offline, as of \d/).waitFor();
-    await machine.startRelay();
-    await page.getByText(/^Offline, as of \d/).waitFor({ state: "detached" });
+    await machine.relayIsBack();
+    await isBack(page);
     await type(page, agent, "echo no''w\n");
     await shows(page, agent, /^now$/m);
     expect(await screenOf(page, agent)).not.toContain("late");
@@ -241,7 +251,7 @@ describe("while the machine is away", () => {
     await page.getByText("The node restarts").waitFor();
     await page.getByText("The agent is still running, and its output is kept.").waitFor();
     await machine.startNode();
-    await page.getByText("The node restarts").waitFor({ state: "detached" });
+    await isBack(page);
     await type(page, agent, "echo we''nt on\n");
     await shows(page, agent, /^went on$/m);
   });

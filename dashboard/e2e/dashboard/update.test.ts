@@ -11,8 +11,17 @@ import {
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { Machine, until } from "../session/programs.ts";
-import { faultsOf, launch, Person, pairByCode, shows, type } from "./browser.ts";
+import { Machine } from "../session/programs.ts";
+import {
+  faultsOf,
+  isBack,
+  launch,
+  Person,
+  pairByCode,
+  photograph,
+  shows,
+  type,
+} from "./browser.ts";
 
 const DIST = new URL("../../dist/", import.meta.url).pathname;
 
@@ -48,11 +57,7 @@ beforeEach(() => {
 async function upgrade(): Promise<void> {
   await machine.killRelay();
   buildAnew(served, `b${builds}`);
-  await machine.startRelay();
-  await until("the node's link", async () => {
-    const status = JSON.parse(await machine.gantline("status", "--json"));
-    return status.links.every(({ state }: { state: string }) => state === "up");
-  });
+  await machine.relayIsBack();
 }
 
 test("a page that is older than what serves it says so, and is never reloaded by itself", async () => {
@@ -68,7 +73,10 @@ test("a page that is older than what serves it says so, and is never reloaded by
 
   await upgrade();
   await update.waitFor({ timeout: 60_000 });
+  // It may be noticed before the session is there again.
+  await isBack(page);
   expect(await faultsOf(page)).toEqual([]);
+  await photograph(page, "update-desktop-dark");
   // The terminal goes on in the page as it was.
   await type(page, agent, "echo go''es on\n");
   await shows(page, agent, /^goes on$/m);
@@ -83,7 +91,10 @@ test("a page that is older than what serves it says so, and is never reloaded by
 });
 
 test("a part that is gone with the old build leaves a page that says what to do", async () => {
-  const page = await me.open(`${machine.home}/fleet`);
+  // In a browser that has nothing of it in its cache either.
+  const newcomer = await Person.come(browser);
+  const page = await newcomer.open(machine.home);
+  await pairByCode(page, machine);
   const agent = await machine.shell("not-yet-open");
   const link = page.getByRole("link", { name: "not-yet-open" });
   await link.waitFor();
@@ -91,8 +102,11 @@ test("a part that is gone with the old build leaves a page that says what to do"
   // The terminal's code was never loaded, and its file is not served any more.
   await link.click();
   await page.getByRole("heading", { name: "This page is older than what serves it" }).waitFor();
+  expect(await faultsOf(page)).toEqual([]);
+  await photograph(page, "part-gone-desktop-dark");
   await page.getByRole("button", { name: "Reload" }).click();
   await shows(page, agent, "ready>");
+  await newcomer.context.close();
 });
 
 test("a relay that comes back with the same build asks for nothing", async () => {

@@ -7,18 +7,30 @@ import { LockedPage } from "../pages/entry/LockedPage";
 import { UnreachablePage } from "../pages/entry/UnreachablePage";
 import { FleetPage } from "../pages/fleet/FleetPage";
 import { SettingsPage } from "../pages/settings/SettingsPage";
+import { parseRoute } from "../routes";
 import { Toasts } from "../ui/Toasts";
 import { Broken } from "./Broken";
 import { Rail } from "./Rail";
 import { useTitle } from "./useTitle";
 
 // What a first visit doesn't show comes when it is asked for.
-const TerminalPage = lazy(() =>
-  import("../pages/terminal/TerminalPage").then((module) => ({ default: module.TerminalPage })),
-);
+const terminalPage = () =>
+  import("../pages/terminal/TerminalPage").then((module) => ({ default: module.TerminalPage }));
+const TerminalPage = lazy(terminalPage);
 const Palette = lazy(() =>
   import("../features/palette/Palette").then((module) => ({ default: module.Palette })),
 );
+
+/** Fetches what the address asks for while it is still found out where the page is. */
+export function fetchAhead(): void {
+  if (parseRoute(location).page !== "terminal") return;
+  // Once something is on the screen, which it would hold up. Whoever shows it learns why it could not
+  // be had.
+  new PerformanceObserver((_, observer) => {
+    observer.disconnect();
+    terminalPage().catch(() => undefined);
+  }).observe({ type: "paint", buffered: true });
+}
 
 export function App() {
   const route = useRoute();

@@ -14,7 +14,7 @@ export class Broken extends Component<{ children: ReactNode }, { why: string | n
   override render() {
     const { why } = this.state;
     if (why === null) return this.props.children;
-    const isGone = /import|module/i.test(why);
+    const isGone = /import|module|preload/i.test(why);
     return (
       <div className="mx-auto grid max-w-lg gap-4 p-4 sm:p-10">
         <h1 className="text-xl font-semibold text-primary">

@@ -86,7 +86,7 @@ export class RecordedSource implements Source {
   async start(): Promise<void> {
     const recordings = import.meta.glob<Recording>("../../fixtures/*.json", { import: "default" });
     for (const [at, load] of Object.values(recordings).entries()) {
-      const recording = await load();
+      const recording = asOfNow(await load());
       const { machineId, name, alias, role } = recording.machine;
       addMachine(
         { machineId, name, alias: alias ?? null, role, isLocal: at === 0 },
@@ -103,6 +103,17 @@ export class RecordedSource implements Source {
   async rename(): Promise<void> {}
 
   async forget(): Promise<void> {}
+}
+
+/** As if it had been recorded a moment ago. */
+function asOfNow(recording: Recording): Recording {
+  const since = Date.now() - (recording.vitals?.at ?? Date.now());
+  const moved = JSON.stringify(recording, (name, value: unknown) =>
+    /^(at|lastSeen|\w+At)$/.test(name) && typeof value === "number" && value > 1e12
+      ? value + since
+      : value,
+  );
+  return JSON.parse(moved) as Recording;
 }
 
 function stream(request: Request, events: unknown[]): Response {

@@ -94,6 +94,21 @@ describe("output", () => {
     expect(viewer.hear(part, 0)).toMatchObject([{ type: "fault" }]);
   });
 
+  test("that is less than a step is acknowledged too, once nothing more comes", () => {
+    const viewer = standing();
+    viewer.hear(output(0n, "x".repeat(40_000)), 0);
+    viewer.hear(output(40_000n, "the rest"), 0);
+    expect(sent(viewer.shown(40_000n))).toEqual([{ type: "ack", offset: 40_000n }]);
+    expect(viewer.shown(40_008n)).toEqual([]);
+    expect(sent(viewer.settled())).toEqual([{ type: "ack", offset: 40_008n }]);
+    expect(viewer.settled()).toEqual([]);
+    viewer.hear(output(40_008n, "more"), 0);
+    expect(viewer.settled()).toEqual([]);
+    viewer.shown(40_012n);
+    viewer.lose();
+    expect(viewer.settled()).toEqual([]);
+  });
+
   test("is acknowledged in steps once it is shown, and not before", () => {
     const viewer = standing();
     const text = "x".repeat(20_000);

@@ -66,6 +66,7 @@ export class TerminalFeed {
   /** Up to here everything was handed over. `undefined` until a snapshot is whole. */
   #position: Position | undefined;
   #acknowledged = 0n;
+  #shown = 0n;
   #screen: Bytes[] = [];
   #screenBytes = 0;
   #size: Size | undefined;
@@ -155,9 +156,17 @@ export class TerminalFeed {
   /** Everything up to this offset of the present epoch is shown. */
   shown(upto: bigint): Act[] {
     const isFresh = this.#position !== undefined && upto <= this.#position.offset;
-    if (!this.#isAttached || !isFresh || upto < this.#acknowledged + ACK_STEP) return [];
-    this.#acknowledged = upto;
-    return [send({ type: "ack", offset: upto })];
+    if (!this.#isAttached || !isFresh) return [];
+    this.#shown = upto;
+    return upto < this.#acknowledged + ACK_STEP ? [] : this.settled();
+  }
+
+  /** Nothing more has come for a moment. What is less than a step is acknowledged too: a machine that
+   * would rather skip waits until it has word of everything that it sent. */
+  settled(): Act[] {
+    if (!this.#isAttached || this.#shown <= this.#acknowledged) return [];
+    this.#acknowledged = this.#shown;
+    return [send({ type: "ack", offset: this.#shown })];
   }
 
   /** The conversation broke. */
@@ -221,6 +230,7 @@ export class TerminalFeed {
     // Otherwise a snapshot comes first.
     if (!isHere) this.#position = undefined;
     this.#acknowledged = position.offset;
+    this.#shown = position.offset;
     if (this.#epoch !== undefined && this.#epoch !== position.epoch) {
       // It was meant for another process.
       this.#giveUp(() => true);
@@ -250,6 +260,7 @@ export class TerminalFeed {
     this.#dropScreen();
     this.#position = part.position;
     this.#acknowledged = part.position.offset;
+    this.#shown = part.position.offset;
     return [{ type: "redraw", size: part.size, bytes, upto: part.position.offset }];
   }
 

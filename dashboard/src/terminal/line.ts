@@ -38,6 +38,8 @@ const FIRST = 250;
 const LONGEST = 5_000;
 /** A key that is not acknowledged for so long makes the way look whether it still stands. */
 const UNANSWERED = 1_500;
+/** After so long what was shown is acknowledged, however little it is. */
+const SETTLED = 250;
 /** Statuses after which it is no use to try again. */
 const FINAL = [400, 401, 403, 404, 405, 409];
 
@@ -55,6 +57,7 @@ export class TerminalLine {
   #stopRetry: (() => void) | undefined;
   #stopTick: (() => void) | undefined;
   #stopWatch: (() => void) | undefined;
+  #stopSettling: (() => void) | undefined;
 
   constructor(
     way: LineWay,
@@ -92,6 +95,10 @@ export class TerminalLine {
   /** The owner has shown everything up to this offset. */
   shown(upto: bigint): void {
     this.#do(this.feed.shown(upto));
+    this.#stopSettling ??= this.#clock.after(SETTLED, () => {
+      this.#stopSettling = undefined;
+      this.#do(this.feed.settled());
+    });
   }
 
   /** Leaves; the agent goes on. */
@@ -221,6 +228,7 @@ export class TerminalLine {
   #end(): void {
     this.#isOver = true;
     this.#stopListening();
-    for (const stop of [this.#stopRetry, this.#stopTick, this.#stopWatch]) stop?.();
+    for (const stop of [this.#stopRetry, this.#stopTick, this.#stopWatch, this.#stopSettling])
+      stop?.();
   }
 }

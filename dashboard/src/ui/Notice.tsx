@@ -6,10 +6,10 @@ import { Icon, type IconName } from "./Icon";
 type Tone = "info" | "ok" | "warn" | "error";
 
 const LOOK: Record<Tone, { icon: IconName; colour: string }> = {
-  info: { icon: "question", colour: "border-info/40 text-info" },
+  info: { icon: "info", colour: "border-info/40 text-info" },
   ok: { icon: "check", colour: "border-ok/40 text-ok" },
   warn: { icon: "warn", colour: "border-warn/40 text-warn" },
-  error: { icon: "cross", colour: "border-error/40 text-error" },
+  error: { icon: "fail", colour: "border-error/40 text-error" },
 };
 
 interface NoticeProps {
@@ -23,15 +23,18 @@ export function Notice({ tone, title, children, action }: NoticeProps) {
   const { icon, colour } = LOOK[tone];
   return (
     <div
-      className={classes("flex items-start gap-2.5 rounded border bg-raised px-3 py-2", colour)}
+      className={classes(
+        "flex flex-wrap items-start justify-end gap-2.5 rounded border bg-raised px-3 py-2",
+        colour,
+      )}
       role={tone === "error" ? "alert" : "status"}
     >
       <span className="mt-0.5">
         <Icon name={icon} />
       </span>
-      <div className="min-w-0 flex-1 text-sm wrap-anywhere">
+      <div className="min-w-0 flex-1 basis-52 text-sm wrap-anywhere">
         {title && <p className="font-medium">{title}</p>}
-        {children && <div className="text-body first-letter:uppercase">{children}</div>}
+        {children && <div className="text-body">{children}</div>}
       </div>
       {action}
     </div>

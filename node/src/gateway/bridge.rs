@@ -32,13 +32,11 @@ use tokio::{
 
 use super::{
     Gateway,
-    hand_on::{self, Asked},
+    hand_on::{self, Asked, UNANSWERED},
     machine::Use,
 };
 use crate::api::{Refused, SUBPROTOCOL};
 
-/// How long a key may stay without any answer before the machine is asked whether it is there.
-const UNANSWERED: Duration = Duration::from_millis(1_500);
 /// The longest message that is taken for a key, in bytes. More takes its time on a slow path.
 const KEY: usize = 256;
 
@@ -75,7 +73,7 @@ pub(super) async fn open(
         .await
         .map_err(|error| Refused::invalid(error.body_text()))?;
     let mut asked = hand_on::ask(gateway, machine, open).await?;
-    let head = hand_on::head(&mut asked.receiving, &asked.name).await?;
+    let head = hand_on::head(&mut asked.receiving, &asked.name, &asked.session).await?;
     if head.status != StatusCode::OK.as_u16() {
         let _ = asked.sending.finish();
         return Ok(hand_on::response(asked.machine, head, asked.receiving, asked.session));

@@ -34,6 +34,8 @@ use crate::api::Refused;
 
 /// How long a machine may take for the head of an answer. Streams have theirs at once.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may be awaited before the machine is asked whether it is there.
+pub(super) const UNANSWERED: Duration = Duration::from_millis(1_500);
 /// Fields of a request that another machine may see.
 const ASKED: &[&str] = &[
     "accept",
@@ -79,7 +81,7 @@ pub(crate) async fn hand_on(
     let asked = ask(gateway, machine, open).await?;
     let Asked { name, sending, mut receiving, session, .. } = asked;
     send(sending, request.into_body());
-    let head = head(&mut receiving, &name).await?;
+    let head = head(&mut receiving, &name, &session).await?;
     Ok(response(machine, head, receiving, session))
 }
 
@@ -147,8 +149,20 @@ fn send(mut sending: Sending, mut body: Body) {
 }
 
 /// Waits for the head of the answer.
-pub(super) async fn head(receiving: &mut Receiving, name: &str) -> Result<Head, Refused> {
-    match timeout(HEAD_WITHIN, receiving.head()).await {
+pub(super) async fn head(
+    receiving: &mut Receiving,
+    name: &str,
+    session: &Use,
+) -> Result<Head, Refused> {
+    let mut head = std::pin::pin!(timeout(HEAD_WITHIN, receiving.head()));
+    let head = match timeout(UNANSWERED, head.as_mut()).await {
+        Ok(head) => head,
+        Err(_) => {
+            session.doubt();
+            head.await
+        }
+    };
+    match head {
         Ok(Ok(head)) => Ok(head),
         Ok(Err(end)) if RequestError::from(end.clone()).is_revoked() => {
             Err(Failure::revoked(name).into())

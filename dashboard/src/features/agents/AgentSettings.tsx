@@ -97,8 +97,13 @@ export function AgentSettings({ machine, agent, onClose }: AgentSettingsProps) {
             onChange={setGrace}
             value={grace}
           />
-          <Amount label="Memory limit, MiB" onChange={setMemory} value={memory} />
-          <Amount label="CPU limit, % of a core" onChange={setCpu} value={cpu} />
+          <Amount
+            hint="At most, from the next start"
+            label="Memory, MiB"
+            onChange={setMemory}
+            value={memory}
+          />
+          <Amount hint="At most, of one core" label="CPU, percent" onChange={setCpu} value={cpu} />
         </div>
         {agent.limitsNotEnforced !== undefined && (
           <Notice title="Limits are not enforced here." tone="warn">

@@ -137,7 +137,7 @@ export function SpawnDialog({ machine, onClose, onSpawned }: SpawnDialogProps) {
         </details>
         {task.problem && (
           <Notice title="It was not started." tone="error">
-            {task.problem}
+            <p className="first-letter:uppercase">{task.problem}</p>
           </Notice>
         )}
         <DialogButtons>

@@ -37,9 +37,9 @@ export function standingOf(agent: Agent): Standing {
     case "exited":
       return exited(agent);
     case "failed":
-      return { word: "Failed", icon: "cross", tone: "error", group: "attention" };
+      return { word: "Failed", icon: "fail", tone: "error", group: "attention" };
     case "restart_limit":
-      return { word: "Gave up", icon: "cross", tone: "error", group: "attention" };
+      return { word: "Gave up", icon: "fail", tone: "error", group: "attention" };
     case "lost":
       return { word: "Lost", icon: "question", tone: "error", group: "attention" };
   }
@@ -53,7 +53,7 @@ function exited({ exit, desired }: Agent): Standing {
     return { word, icon: "stop", tone: desired === "stopped" ? "muted" : "warn", group: "ended" };
   }
   if (exit.code === 0) return { word: "Exited 0", icon: "check", tone: "muted", group: "ended" };
-  return { word: `Exited ${exit.code}`, icon: "cross", tone: "error", group: "ended" };
+  return { word: `Exited ${exit.code}`, icon: "fail", tone: "error", group: "ended" };
 }
 
 const SIGNALS: Record<number, string> = {

@@ -81,12 +81,19 @@ export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
           <li>
             <p className="mb-1.5 text-sm font-medium text-body">1. On that machine</p>
             <Command>gantline pair</Command>
-            {phone && (
-              <p className="mt-1 text-xs text-floor">
-                With <code className="font-mono">gantline pair --qr</code> it shows a QR code: point
-                this phone's camera at that, and nothing has to be typed.
-              </p>
-            )}
+            <p className="mt-1 text-xs text-floor">
+              {phone ? (
+                <>
+                  With <code className="font-mono">gantline pair --qr</code> it shows a QR code:
+                  point this phone's camera at that, and nothing has to be typed.
+                </>
+              ) : (
+                <>
+                  For a phone: <code className="font-mono">gantline pair --qr</code> shows a QR code
+                  to point its camera at.
+                </>
+              )}
+            </p>
           </li>
           <li>
             <TextField
@@ -109,10 +116,12 @@ export function PairForm({ source, onPaired, onCancel }: PairFormProps) {
       )}
       {task.problem && (
         <Notice title="Nothing was paired." tone="error">
-          {task.problem}.{" "}
-          {source.invitation === null
-            ? "Three wrong tries burn a code; gantline pair shows a new one."
-            : "Ask whoever sent the link for another."}
+          <p className="first-letter:uppercase">
+            {task.problem}.{" "}
+            {source.invitation === null
+              ? "Three wrong tries burn a code; gantline pair shows a new one."
+              : "Ask whoever sent the link for another."}
+          </p>
         </Notice>
       )}
       <DialogButtons>

@@ -18,12 +18,14 @@ interface MachineSectionProps {
   agents: readonly Agent[];
   /** Whether something is left out of `agents` by a search or a filter. */
   filtered: boolean;
+  /** Whether there are so many machines that each is to take little room. */
+  many: boolean;
   onSpawn: () => void;
   onPair: () => void;
 }
 
 export function MachineSection(props: MachineSectionProps) {
-  const { machine, agents, filtered, onSpawn, onPair } = props;
+  const { machine, agents, filtered, many, onSpawn, onPair } = props;
   const { machineId, status } = machine;
   const section = useSeen(machineId);
   const up = status.state === "up";
@@ -41,37 +43,20 @@ export function MachineSection(props: MachineSectionProps) {
             <Text limit={64}>{machine.name}</Text>
           </h2>
           <PathMark machine={machine} />
+          {many && !filtered && machine.agents?.size === 0 && (
+            <span className="text-sm text-floor">Nothing runs here</span>
+          )}
           <span className="flex-1 max-sm:hidden" />
           {up && <MachineFigures machineId={machineId} />}
         </div>
         <MachineMenu machine={machine} onSpawn={onSpawn} />
       </header>
       {why !== null && status.state !== "reconnecting" && (
-        <div className="px-3 pb-3">
-          <Notice
-            action={
-              status.state === "offline" ? (
-                <Button icon="restart" onClick={wakeAll}>
-                  Retry
-                </Button>
-              ) : (
-                <Button icon="plus" onClick={onPair}>
-                  Pair again
-                </Button>
-              )
-            }
-            tone={status.state === "offline" ? "warn" : "error"}
-          >
-            <Text>{why}</Text>
-            {machine.agents !== null && machine.asOf !== null && (
-              <span className="text-floor"> What is below is as of {clock(machine.asOf)}.</span>
-            )}
-          </Notice>
-        </div>
+        <Away many={many} machine={machine} onPair={onPair} why={why} />
       )}
-      <Agents agents={agents} filtered={filtered} machine={machine}>
+      <Agents agents={agents} filtered={filtered} machine={machine} many={many}>
         {agents.length > 0 && (
-          <ul className={machine.live ? "" : "opacity-75"}>
+          <ul className={machine.live ? "" : "grayscale"}>
             <li
               aria-hidden="true"
               className={`hidden h-7 items-center gap-x-4 border-t border-line px-3 text-xs text-floor md:grid ${AGENT_COLUMNS}`}
@@ -93,15 +78,60 @@ export function MachineSection(props: MachineSectionProps) {
   );
 }
 
+interface AwayProps {
+  machine: MachineView;
+  why: string;
+  many: boolean;
+  onPair: () => void;
+}
+
+/** Why it can't be reached, since when, and what to do about it. */
+function Away({ machine, why, many, onPair }: AwayProps) {
+  const isOffline = machine.status.state === "offline";
+  const action = isOffline ? (
+    <Button icon="restart" onClick={wakeAll} weight={many ? "quiet" : "plain"}>
+      Retry
+    </Button>
+  ) : (
+    <Button icon="plus" onClick={onPair} weight={many ? "quiet" : "plain"}>
+      Pair again
+    </Button>
+  );
+  const text = (
+    <>
+      <Text>{/[.!?]$/.test(why) ? why : `${why}.`}</Text>
+      {machine.agents !== null && machine.asOf !== null && (
+        <span className="text-floor"> What is below is as of {clock(machine.asOf)}.</span>
+      )}
+    </>
+  );
+  if (many) {
+    return (
+      <div className="flex items-center gap-3 pr-1 pb-1 pl-3 text-sm text-secondary" role="status">
+        <p className="line-clamp-2 min-w-0 flex-1">{text}</p>
+        {action}
+      </div>
+    );
+  }
+  return (
+    <div className="px-3 pb-3">
+      <Notice action={action} tone={isOffline ? "warn" : "error"}>
+        {text}
+      </Notice>
+    </div>
+  );
+}
+
 interface AgentsProps {
   machine: MachineView;
   agents: readonly Agent[];
   filtered: boolean;
+  many: boolean;
   children: ReactNode;
 }
 
 /** What stands there in place of agents: they are not known yet, there are none, none is found. */
-function Agents({ machine, agents, filtered, children }: AgentsProps) {
+function Agents({ machine, agents, filtered, many, children }: AgentsProps) {
   if (agents.length > 0) return children;
   const line = "border-t border-line px-3 py-3 text-sm text-secondary";
   if (machine.agents === null) {
@@ -114,6 +144,8 @@ function Agents({ machine, agents, filtered, children }: AgentsProps) {
     ) : null;
   }
   if (filtered) return <p className={line}>Nothing here that you look for.</p>;
+  // Its header says so.
+  if (many) return null;
   return (
     <div className={`${line} grid gap-2`}>
       <p>Nothing runs here yet. Start something from here, or on that machine:</p>

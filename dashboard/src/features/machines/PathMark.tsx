@@ -28,10 +28,10 @@ export function PathMark({ machine }: { machine: MachineView }) {
       return <StateMark icon="restart" tone="warn" word="Reconnecting" />;
     case "offline":
       return (
-        <StateMark icon="cross" tone="error" word={`Offline ${duration(now - status.since)}`} />
+        <StateMark icon="fail" tone="error" word={`Offline ${duration(now - status.since)}`} />
       );
     case "revoked":
-      return <StateMark icon="cross" tone="error" word="Removed by the machine" />;
+      return <StateMark icon="fail" tone="error" word="Removed by the machine" />;
     case "unpaired":
       return <StateMark icon="question" tone="warn" word="Not paired" />;
   }

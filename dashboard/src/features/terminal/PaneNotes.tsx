@@ -2,6 +2,8 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { Agent } from "../../api/client";
 import type { MachineView } from "../../machines/fleet";
+import { navigate } from "../../navigation";
+import { paths } from "../../routes";
 import { Button, IconButton } from "../../ui/Button";
 import { classes } from "../../ui/classes";
 import { bytes, clock } from "../../ui/format";
@@ -41,7 +43,12 @@ export function PaneNotes(props: PaneNotesProps) {
   }
   if (path === "revoked") {
     return (
-      <Note icon="cross" tone="error" word="Removed by the machine">
+      <Note
+        action={<Button onClick={() => navigate(paths.fleet())}>Pair again</Button>}
+        icon="fail"
+        tone="error"
+        word="Removed by the machine"
+      >
         Its owner removed this device. What is shown is as it was.
       </Note>
     );
@@ -67,18 +74,19 @@ export function PaneNotes(props: PaneNotesProps) {
               <AgainButton agent={agent} machine={machine} />
             </>
           }
-          icon={exit?.kind === "code" && exit.code === 0 ? "check" : "cross"}
-          tone={exit?.kind === "code" && exit.code === 0 ? "ok" : "warn"}
+          icon={exit?.kind === "code" && exit.code === 0 ? "check" : "fail"}
+          tone={exit?.kind === "code" && exit.code === 0 ? "ok" : "error"}
           word={ending(state, agent)}
         >
           {agent.endedAt !== undefined && `at ${clock(agent.endedAt)}. `}
           {agent.reason !== undefined && <Text limit={200}>{agent.reason}</Text>}
         </Note>
       )}
-      {/* What comes and goes lies over the terminal: its size is not to change for it. */}
+      {/* What comes and goes lies over the header: neither hides the terminal's text nor changes its
+          size, of which its programs would hear. */}
       <div className="relative z-10">
-        <div className="absolute inset-x-0 top-0 shadow-md shadow-black/20">
-          {isAway && away === "reconnecting" && <ReconnectingBar />}
+        {isAway && away === "reconnecting" && <ReconnectingBar />}
+        <div className="absolute inset-x-0 -top-9 coarse:-top-11">
           {isAway && restarts && (
             <Note icon="restart" tone="info" word="The node restarts">
               The agent is still running, and its output is kept.
@@ -91,7 +99,7 @@ export function PaneNotes(props: PaneNotesProps) {
                   Retry
                 </Button>
               }
-              icon="cross"
+              icon="fail"
               tone="warn"
               word={`Offline, as of ${clock(sinceOf(state))}`}
             >
@@ -137,7 +145,11 @@ export function PaneNotes(props: PaneNotesProps) {
 
 function ReconnectingBar() {
   return (
-    <div aria-label="Reconnecting" className="h-0.5 overflow-hidden bg-line" role="status">
+    <div
+      aria-label="Reconnecting"
+      className="absolute inset-x-0 top-0 h-0.5 overflow-hidden bg-line"
+      role="status"
+    >
       <div className="h-full w-1/4 animate-[slide_1.2s_linear_infinite] bg-warn" />
       <span className="sr-only">Reconnecting. The agent goes on running.</span>
     </div>
@@ -165,7 +177,7 @@ const COLOUR = { ok: "text-ok", info: "text-info", warn: "text-warn", error: "te
 function Note({ icon, tone, word, children, action }: NoteProps) {
   return (
     <div
-      className="flex min-h-9 items-center gap-2 border-b border-line bg-raised py-0.5 pr-1 pl-3 text-sm"
+      className="flex min-h-9 items-center gap-2 border-b border-line bg-raised pr-1 pl-3 text-sm coarse:min-h-11"
       role="status"
     >
       <span className={classes("flex items-center gap-1.5 font-medium", COLOUR[tone])}>

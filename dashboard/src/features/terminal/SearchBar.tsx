@@ -37,7 +37,7 @@ export function SearchBar({ xterm, onClose }: { xterm: Xterm; onClose: () => voi
   };
 
   return (
-    <search className="flex items-center gap-1 border-b border-line bg-raised py-1 pr-1 pl-2">
+    <search className="absolute top-1 right-1 z-10 flex w-[calc(100%-0.5rem)] max-w-md items-center gap-1 rounded-lg border border-line bg-raised p-1 shadow-lg shadow-black/25">
       <input
         aria-label="Search this terminal"
         autoComplete="off"

@@ -64,6 +64,8 @@ export function TerminalPane(props: TerminalPaneProps) {
   const watches = readOnly || view?.role === "observer";
   const over = agent !== undefined && isOver(agent);
   const life = over ? null : (agent?.epoch ?? null);
+  // Nothing that is typed can arrive there any more.
+  const left = view === undefined || view.status.state === "revoked";
   const { host, pane, state } = usePane(machine, agentId, known, watches, life, onKey, setLink);
 
   onKey.current = (event) => {
@@ -75,7 +77,7 @@ export function TerminalPane(props: TerminalPaneProps) {
         setSearching(true);
         break;
       case "release":
-        frame.current?.querySelector<HTMLElement>("header button")?.focus();
+        frame.current?.querySelector<HTMLElement>(":is([role=status], header) button")?.focus();
         break;
       case "copy": {
         const text = pane?.xterm.terminal.getSelection() ?? "";
@@ -122,7 +124,11 @@ export function TerminalPane(props: TerminalPaneProps) {
       >
         {standing && (
           <span className="max-sm:sr-only">
-            <StateMark icon={standing.icon} tone={standing.tone} word={standing.word} />
+            <StateMark
+              icon={standing.icon}
+              tone={view?.live ? standing.tone : "muted"}
+              word={standing.word}
+            />
           </span>
         )}
         <span className="min-w-0 truncate font-medium text-primary">
@@ -167,7 +173,11 @@ export function TerminalPane(props: TerminalPaneProps) {
           <IconButton icon="close" label="Close pane; the agent goes on" onClick={onClose} />
         )}
       </header>
-      {searching && pane && <SearchBar onClose={closeSearch} xterm={pane.xterm} />}
+      {searching && pane && (
+        <div className="relative">
+          <SearchBar onClose={closeSearch} xterm={pane.xterm} />
+        </div>
+      )}
       <PaneNotes
         agent={agent}
         machine={view}
@@ -184,7 +194,7 @@ export function TerminalPane(props: TerminalPaneProps) {
       <div className="min-h-0 flex-1 overflow-auto py-1 pl-2">
         <div className="size-full font-mono" data-terminal={agentId} ref={host} />
       </div>
-      {coarse && shown && pane && !watches && !over && <TouchKeys pane={pane} />}
+      {coarse && shown && pane && !watches && !over && !left && <TouchKeys pane={pane} />}
       {link !== null && <LinkDialog onClose={() => setLink(null)} url={link} />}
     </section>
   );

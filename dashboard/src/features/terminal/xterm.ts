@@ -3,7 +3,6 @@ import { FitAddon } from "@xterm/addon-fit";
 import { SearchAddon } from "@xterm/addon-search";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
-import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
 import type { Size } from "../../terminal/protocol.ts";
 import { documentWithoutInlineStyles, openWithoutInlineStyles } from "./styles";
@@ -71,11 +70,7 @@ export class Xterm {
     terminal.onTitleChange(options.onTitle);
     openWithoutInlineStyles(() => terminal.open(host));
     // On touch screens the page's own text can be selected and enlarged.
-    if (!matchMedia("(pointer: coarse)").matches && drawsByHardware()) {
-      const webgl = new WebglAddon();
-      webgl.onContextLoss(() => webgl.dispose());
-      terminal.loadAddon(webgl);
-    }
+    if (!matchMedia("(pointer: coarse)").matches && drawsByHardware()) this.#drawByHardware();
   }
 
   /** The size that would fill the window; null while it has none. */
@@ -116,6 +111,19 @@ export class Xterm {
   dispose(): void {
     this.#gone = true;
     this.terminal.dispose();
+  }
+
+  /** Its code comes when it is of use. Until then, and where it can't be had, elements do. */
+  #drawByHardware(): void {
+    import("@xterm/addon-webgl").then(
+      ({ WebglAddon }) => {
+        if (this.#gone) return;
+        const webgl = new WebglAddon();
+        webgl.onContextLoss(() => webgl.dispose());
+        this.terminal.loadAddon(webgl);
+      },
+      () => undefined,
+    );
   }
 
   /** Xterm writes later, but resizes at once: what has an order waits for what was before it. */

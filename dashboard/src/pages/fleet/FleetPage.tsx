@@ -11,9 +11,13 @@ import type { Source } from "../../machines/source";
 import { navigate } from "../../navigation";
 import { onlyPane, paths, type Show } from "../../routes";
 import { Button } from "../../ui/Button";
+import { classes } from "../../ui/classes";
 import { Icon } from "../../ui/Icon";
 import { Segments } from "../../ui/Segments";
 import { FirstMachine } from "./FirstMachine";
+
+/** With more machines than these an empty one shows no example. */
+const MANY = 3;
 
 interface FleetPageProps {
   query: string;
@@ -43,7 +47,12 @@ export function FleetPage({ query, show, source }: FleetPageProps) {
   const filtered = query !== "" || show !== "all";
 
   return (
-    <div className="mx-auto grid max-w-6xl gap-4 p-3 sm:p-6">
+    <div
+      className={classes(
+        "mx-auto grid max-w-6xl p-3 sm:p-6",
+        views.length > MANY ? "gap-2" : "gap-4",
+      )}
+    >
       <div className="flex flex-wrap items-center gap-2">
         <h1 className="mr-auto text-xl font-semibold text-primary">Fleet</h1>
         {source.only === null && (
@@ -100,6 +109,7 @@ export function FleetPage({ query, show, source }: FleetPageProps) {
             filtered={filtered}
             key={view.machineId}
             machine={view}
+            many={views.length > MANY}
             onPair={() => setAdding(true)}
             onSpawn={() => setSpawning({ machine: view.machineId })}
           />

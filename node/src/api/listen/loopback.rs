@@ -63,7 +63,7 @@ const PAGE_TOKEN: &str = "/v1/page-token";
 /// The greatest body of that, in bytes.
 const MAX_TRADE: usize = 1024;
 /// How long it may take to arrive: whoever has no token yet must not keep a connection.
-const TRADE_WITHIN: Duration = Duration::from_secs(10);
+const TRADE_WITHIN: Duration = Duration::from_secs(5);
 /// The WebSocket subprotocol of the API's conversations.
 pub(crate) const SUBPROTOCOL: &str = "gantline.v1";
 /// What stands before the token among the subprotocols, since a page can't set other headers.

@@ -61,8 +61,11 @@ impl Shared {
                     let failure = Failure::revoked(&self.name());
                     self.fail(failure, &mut backoff, &mut watchers).await;
                 }
-                End::Broken(_) if stood.elapsed() >= STOOD => {
+                End::Broken(why) if stood.elapsed() >= STOOD => {
                     backoff.succeed();
+                    // Whoever asks meanwhile does not wait as for a machine that was never away.
+                    let failure = Failure::away(&self.name(), &why);
+                    self.known().failure = Some(failure);
                     let goes_on = self.is_wanted(&watchers);
                     self.show(if goes_on { State::Connecting } else { State::Idle });
                 }

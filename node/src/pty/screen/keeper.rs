@@ -471,3 +471,82 @@ impl Step {
         matches!(self, Self::Stuck)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::OpenOptions,
+        io::Write as _,
+        os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    };
+
+    use gantline_protocol::{AgentId, Epoch, Timestamp, api::ExitStatus};
+    use tokio::time::timeout;
+
+    use super::{super::Screen, *};
+    use crate::{
+        pty::{Shims, screen::parser::PANICS},
+        shim::record::{Definition, Exit, Kind},
+    };
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// The screen of a process that wrote this and has ended.
+    async fn screen_of(dir: &std::path::Path, id: &str, output: &[u8]) -> Screen {
+        let (log_dir, run_dir) = (dir.join("log"), dir.join("run"));
+        let shims = Shims { program: "/nonexistent".into(), log_dir, run_dir };
+        let agent_id: AgentId = id.parse().unwrap();
+        let at = Timestamp::from(std::time::SystemTime::now());
+        let size = TerminalSize::STANDARD;
+        let definition = Definition {
+            agent_id,
+            name: None,
+            argv: vec!["true".to_owned()].try_into().unwrap(),
+            shell: false,
+            cwd: None,
+            size,
+            kind: Kind::Terminal,
+            epoch: Epoch(7),
+            number: 1,
+            created_at: at,
+            agent_created_at: None,
+        };
+        let files = shims.record(agent_id);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(files.dir()).unwrap();
+        std::fs::write(files.dir().join(format!("{:020}.log", 0)), output).unwrap();
+        let end = Offset(output.len() as u64);
+        let exit = Exit { at, end, status: Some(ExitStatus::Code(0)), size };
+        let exit = serde_json::to_vec(&exit).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(files.dir().join("exit.json"))
+            .and_then(|mut file| file.write_all(&exit))
+            .unwrap();
+        let host = Host::find(&shims, &definition);
+        timeout(PATIENCE, host.wait()).await.expect("it has ended");
+        Screen::keep(host, size, Origin::Found)
+    }
+
+    async fn shot(screen: &Screen) -> Shot {
+        timeout(PATIENCE, screen.shot()).await.expect("no screen comes").expect("its task is there")
+    }
+
+    #[tokio::test]
+    async fn a_parser_that_panics_costs_its_own_agent_the_exact_screen_and_nobody_anything_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = [b"before\r\n", PANICS, b"\r\nafter\r\n"].concat();
+        let hostile = screen_of(dir.path(), "ag-bcdfg", &output).await;
+        for _ in 0..2 {
+            // The end of what was written, which draws the same where nothing but lines was.
+            let shot = shot(&hostile).await;
+            assert_eq!((&*shot.screen, shot.position.offset.0), (&*output, output.len() as u64));
+        }
+        // Others are drawn by the same thread.
+        let long = [vec![b'x'; 40_000], b"\r\nlast\r\n".to_vec()].concat();
+        let other = screen_of(dir.path(), "ag-hjkmn", &long).await;
+        let shot = shot(&other).await;
+        assert!(shot.screen != long && memchr::memmem::find(&shot.screen, b"last").is_some());
+    }
+}

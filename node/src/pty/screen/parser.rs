@@ -28,6 +28,10 @@ const AUTOWRAP: u16 = 7;
 /// A link is at most so long, in bytes: every cell of it has a copy.
 const MAX_LINK: usize = 512;
 
+/// Output on which the parser panics, for tests: none is known on which the crate does.
+#[cfg(test)]
+pub(super) const PANICS: &[u8] = b"\x1b[4242z";
+
 /// The parser has panicked. What it had drawn is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the terminal parser has failed on this output")]
@@ -282,7 +286,11 @@ impl Drawing {
             return Ok(());
         }
         let term = &mut self.term;
-        guarded(|| term.process(bytes))
+        guarded(|| {
+            #[cfg(test)]
+            assert!(memchr::memmem::find(bytes, PANICS).is_none(), "as was asked for");
+            term.process(bytes);
+        })
     }
 
     fn sequence(&mut self, sequence: &Sequence<'_>) -> Result<(), Failed> {
