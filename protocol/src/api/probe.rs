@@ -1,6 +1,7 @@
 //! What tells whether an agent is well.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
 use super::{Argv, command::without_nul, not_null};
 use crate::WireError;
@@ -11,11 +12,21 @@ use crate::WireError;
 #[serde(rename_all = "camelCase")]
 pub struct Probe {
     /// What is checked; its members, `kind` first, stand beside the others.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "named")]
     pub check: ProbeCheck,
     /// When, and how many results count.
     #[serde(flatten)]
     pub pace: ProbePace,
+}
+
+/// Reads a check whose `kind` is a name: serde takes the number of a variant as well.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ProbeCheck, D::Error> {
+    let members = serde_json::Map::deserialize(deserializer)?;
+    match members.get("kind") {
+        Some(Value::String(_)) | None => {}
+        Some(_) => return Err(D::Error::custom("the kind of a probe is not a string")),
+    }
+    ProbeCheck::deserialize(Value::Object(members)).map_err(D::Error::custom)
 }
 
 /// What is checked.
@@ -262,6 +273,8 @@ mod tests {
             (r#"{"kind":"tcp","port":1,"failures":0}"#, "within 1 and 100"),
             (r#"{"kind":"tcp","port":1,"failures":null}"#, "null"),
             (r#"{"kind":"moon"}"#, "unknown variant"),
+            (r#"{"kind":0,"port":80}"#, "not a string"),
+            (r#"{"port":80}"#, "missing field `kind`"),
         ];
         for (json, expected) in complaints {
             let complaint = complaint::<Probe>(json);
