@@ -57,6 +57,7 @@ fn main() {
     let (log_dir, run_dir) = (dir.path().join("log"), dir.path().to_owned());
     let program = env!("CARGO_BIN_EXE_gantline").into();
     let agents = Agents::new(Shims { program, log_dir, run_dir }, Events::new());
+    let mut told = Told::default();
     for (name, mode, length) in [("cooked", "-echo", 81), ("-opost", "-echo -opost", 80)] {
         if !wanted(name, &["cooked", "-opost", "echo"]) {
             continue;
@@ -79,33 +80,10 @@ fn main() {
                 });
             }
         }
-        let rate = |which: usize| {
-            let floods = figures[which].iter();
-            median(floods.map(|flood| bytes as f64 / 1e6 / flood.took.as_secs_f64()).collect())
-        };
-        let (bare, one, eight) = (rate(0), rate(1), rate(2));
-        println!(
-            "flood {name}: bare {bare:.1} MB/s; 1 viewer {one:.1} ({:.2} of bare); \
-             8 viewers {:.1} in total ({:.2} of bare each)",
-            one / bare,
-            8.0 * eight,
-            eight / bare
-        );
-        for (who, floods) in ["bare", "1 viewer", "8 viewers"].iter().zip(&figures) {
-            let of = |which: fn(&Cpu) -> Duration| {
-                let each = floods.iter().map(|flood| which(&flood.cpu).as_secs_f64());
-                median(each.collect()) * 1e11 / bytes as f64
-            };
-            println!(
-                "  {who}: processor time for 100 MB, ms: process {:.0}, shim {:.0}, this {:.0}",
-                of(|cpu| cpu.process),
-                of(|cpu| cpu.shim),
-                of(|cpu| cpu.this)
-            );
-        }
+        told.flood(name, bytes, &figures);
     }
     if !wanted("echo", &["cooked", "-opost", "echo"]) {
-        return;
+        return told.tell();
     }
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -116,10 +94,82 @@ fn main() {
             }
         }
     }
-    for (name, mut times) in [("bare", bare), ("one viewer", ours)] {
+    for (name, mut times) in [("bare terminal", bare), ("one viewer, in this process", ours)] {
         times.sort_unstable();
         let at = |share: usize| times.get(times.len() * share / 100).unwrap().as_micros();
-        println!("echo, {name}: p50 {} µs, p99 {} µs", at(50), at(99));
+        told.echoes.push(format!("| {name} | {} | {} |", at(50), at(99)));
+    }
+    told.tell();
+}
+
+/// What was measured, as docs/performance.md has it.
+#[derive(Default)]
+struct Told {
+    floods: Vec<String>,
+    cpu: Vec<String>,
+    echoes: Vec<String>,
+    bars: Vec<String>,
+}
+
+impl Told {
+    fn flood(&mut self, name: &str, bytes: u64, figures: &[Vec<Flood>; 3]) {
+        let rate = |flood: &Flood| bytes as f64 / 1e6 / flood.took.as_secs_f64();
+        let [bare, one, eight] =
+            figures.each_ref().map(|floods| median(floods.iter().map(rate).collect()));
+        let total = 8.0 * eight;
+        // Round by round, as what drifts hits all alike.
+        let ratios = figures[1].iter().zip(&figures[0]).map(|(one, bare)| rate(one) / rate(bare));
+        let mut ratios: Vec<_> = ratios.collect();
+        ratios.sort_by(f64::total_cmp);
+        let ratio = median(ratios.clone());
+        let range = match (ratios.get(ratios.len() / 4), ratios.get(ratios.len() * 3 / 4)) {
+            (Some(low), Some(high)) => format!(" ({low:.2} to {high:.2})"),
+            _ => String::new(),
+        };
+        self.floods.push(format!(
+            "| {name} | {bare:.1} | {one:.1} | {ratio:.2}{range} | {total:.0} | {:.2} |",
+            eight / bare
+        ));
+        for (who, floods) in ["nobody but a loop", "1 viewer", "8 viewers"].iter().zip(figures) {
+            let of = |which: fn(&Cpu) -> Duration| {
+                let each = floods.iter().map(|flood| which(&flood.cpu).as_secs_f64());
+                median(each.collect()) * 1e11 / bytes as f64
+            };
+            self.cpu.push(format!(
+                "| {name}, {who} | {:.0} | {:.0} | {:.0} |",
+                of(|cpu| cpu.process),
+                of(|cpu| cpu.shim),
+                of(|cpu| cpu.this)
+            ));
+        }
+        let least = if name == "cooked" { 180.0 } else { 400.0 };
+        for (what, least, measured) in
+            [("1 viewer, of bare", 0.95, ratio), ("8 viewers in total, MB/s", least, total)]
+        {
+            let verdict = if measured >= least { "met" } else { "**missed**" };
+            self.bars.push(format!("| {name}: {what} | ≥ {least} | {measured:.2} | {verdict} |"));
+        }
+    }
+
+    fn tell(self) {
+        for (title, head, rows) in [
+            (
+                "Floods, MB/s",
+                "| | bare | 1 viewer | of bare | 8 viewers in total | of bare each |\n|---|---|---|---|---|---|",
+                self.floods,
+            ),
+            (
+                "Processor time for 100 MB, ms",
+                "| | process | shim | node, or the loop |\n|---|---|---|---|",
+                self.cpu,
+            ),
+            ("From key to echo, µs", "| | p50 | p99 |\n|---|---|---|", self.echoes),
+            ("Bars", "| | bar | measured | |\n|---|---|---|---|", self.bars),
+        ] {
+            if !rows.is_empty() {
+                println!("\n{title}\n\n{head}\n{}", rows.join("\n"));
+            }
+        }
     }
 }
 

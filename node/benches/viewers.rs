@@ -42,6 +42,8 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::sync::mpsc;
 
 const KEYS: usize = 500;
+/// Floods during which keys are typed: one lasts for some 250 of them.
+const FLOODS: usize = 3;
 const PACE: Duration = Duration::from_millis(4);
 const LINES: usize = 10_000;
 
@@ -63,62 +65,110 @@ fn main() {
     let (log_dir, run_dir) = (dir.path().join("log"), dir.path().to_owned());
     let program = env!("CARGO_BIN_EXE_gantline").into();
     let agents = Agents::new(Shims { program, log_dir, run_dir }, Events::new());
+    let mut told = Table::default();
     runtime.block_on(async {
-        flood(&agents, &file, truth).await;
-        idle(&agents).await;
-        attach(&agents).await;
+        flood(&agents, &file, truth, &mut told).await;
+        idle(&agents, &mut told).await;
+        attach(&agents, &mut told).await;
     });
-    attach_programs(dir.path());
+    attach_programs(dir.path(), &mut told);
+    println!("\n| | measured | bar | |\n|---|---|---|---|");
+    println!("{}", told.rows.join("\n"));
 }
 
-/// Eight viewers on a flood, one of whom stands still.
-async fn flood(agents: &Agents, file: &Path, truth: Digest) {
+/// What was measured, as docs/performance.md has it.
+#[derive(Default)]
+struct Table {
+    rows: Vec<String>,
+}
+
+impl Table {
+    /// Something that has no bar.
+    fn row(&mut self, what: impl std::fmt::Display, measured: impl std::fmt::Display) {
+        self.rows.push(format!("| {what} | {measured} | | |"));
+    }
+
+    fn bar(
+        &mut self,
+        what: impl std::fmt::Display,
+        measured: impl std::fmt::Display,
+        bar: impl std::fmt::Display,
+        is_met: bool,
+    ) {
+        let verdict = if is_met { "met" } else { "**missed**" };
+        self.rows.push(format!("| {what} | {measured} | {bar} | {verdict} |"));
+    }
+}
+
+/// Eight viewers on a flood, one of whom stands still, and somebody at another agent meanwhile.
+async fn flood(agents: &Agents, file: &Path, truth: Digest, told: &mut Table) {
     let keys = start(agents, "stty raw -echo; echo; exec cat").await;
     let mut typist = Viewer::attach(&keys, Behaviour::Acknowledges, Some(0)).await;
-    let baseline = typist.echo().await;
+    let baseline = typist.echo(&AtomicBool::new(true), KEYS).await;
     let script = format!("stty -opost -echo; echo; read x; exec cat {}", file.display());
-    let hub = start(agents, &script).await;
-    let before = memory();
-    let peak = Peak::watch();
-    let mut watching = Vec::new();
-    for number in 0..8 {
-        let behaviour = if number == 7 { Behaviour::StandsStill } else { Behaviour::Acknowledges };
-        watching.push(Viewer::attach(&hub, behaviour, Some(0)).await);
-    }
-    watching[0].types(b"\r");
-    let meanwhile = tokio::spawn(async move { (typist.echo().await, typist) });
-    let began = Instant::now();
-    let still = watching.pop().unwrap();
-    let mut exact = 0;
-    for viewer in watching {
-        if viewer.end().await == truth {
-            exact += 1;
+    let (mut exact, mut of, mut typed) = (0, 0, Vec::new());
+    let (mut rates, mut before, mut most) = (Vec::new(), u64::MAX, 0);
+    for _ in 0..FLOODS {
+        let hub = start(agents, &script).await;
+        let mut watching = Vec::new();
+        for number in 0..8 {
+            let stands_still = number == 7;
+            let behaviour =
+                if stands_still { Behaviour::StandsStill } else { Behaviour::Acknowledges };
+            watching.push(Viewer::attach(&hub, behaviour, Some(0)).await);
         }
+        before = before.min(memory());
+        let peak = Peak::watch();
+        let lasts = Arc::new(AtomicBool::new(true));
+        let meanwhile = tokio::spawn({
+            let lasts = lasts.clone();
+            async move { (typist.echo(&lasts, usize::MAX).await, typist) }
+        });
+        watching[0].types(b"\r");
+        let began = Instant::now();
+        let still = watching.pop().unwrap();
+        for viewer in watching {
+            of += 1;
+            exact += usize::from(viewer.end().await == truth);
+        }
+        let took = began.elapsed();
+        lasts.store(false, Ordering::Relaxed);
+        most = most.max(peak.end());
+        rates.push(7.0 * hub.host().log().end().0 as f64 / 1e6 / took.as_secs_f64());
+        let (more, back) = meanwhile.await.unwrap();
+        typist = back;
+        typed.extend(more);
+        still.gone();
     }
-    let took = began.elapsed();
-    let peak = peak.end();
-    let ((typed, _typist), end) = (meanwhile.await.unwrap(), hub.host().log().end().0);
-    println!(
-        "flood of {} MB -opost, 8 viewers, one stands still: {exact} of 7 byte for byte in {took:.2?} \
-         ({:.0} MB/s in total); memory {} + {} KiB at its peak, this process as a whole",
-        end / 1_000_000,
-        7.0 * end as f64 / 1e6 / took.as_secs_f64(),
-        before,
-        peak.saturating_sub(before),
-    );
-    let (p50, p99) = (baseline[KEYS / 2], baseline[KEYS * 99 / 100]);
-    let (meanwhile50, meanwhile99) = (typed[KEYS / 2], typed[KEYS * 99 / 100]);
-    println!(
-        "echo of an idle agent: p50 {p50:.0?}, p99 {p99:.0?}; meanwhile p50 {meanwhile50:.0?}, \
-         p99 {meanwhile99:.0?} ({:.1} times)",
-        meanwhile99.as_secs_f64() / p99.as_secs_f64()
-    );
-    still.gone();
     keys.host().signal(Signal::Kill);
+    rates.sort_by(f64::total_cmp);
+    typed.sort_unstable();
+    told.bar(
+        "-opost, 8 viewers of whom one stands still: the others byte for byte",
+        format!("{exact} of {of}"),
+        of,
+        exact == of,
+    );
+    told.row("all of them together, MB/s", format!("{:.0}", rates[rates.len() / 2]));
+    let more = most.saturating_sub(before);
+    told.bar("memory more than before, KiB", more, "≤ 16384", more <= 16_384);
+    told.bar("memory at its peak, KiB", most, "≤ 40960", most <= 40_960);
+    let at = |times: &[Duration], share: usize| times[times.len() * share / 100];
+    let (quiet, meanwhile) = (at(&baseline, 99), at(&typed, 99));
+    let ratio = meanwhile.as_secs_f64() / quiet.as_secs_f64();
+    told.row(
+        "another agent's echo, p50 and p99",
+        format!("{:.0?}, {quiet:.0?}", at(&baseline, 50)),
+    );
+    told.row(
+        format!("the same meanwhile, {} keys", typed.len()),
+        format!("{:.0?}, {meanwhile:.0?}", at(&typed, 50)),
+    );
+    told.bar("p99 meanwhile, of p99 before", format!("{ratio:.1}"), "≤ 2", ratio <= 2.0);
 }
 
 /// What agents cost that have written a screen and a scrollback, and that nobody watches.
-async fn idle(agents: &Agents) {
+async fn idle(agents: &Agents, told: &mut Table) {
     const AGENTS: u32 = 32;
     let warm = start(agents, "seq 2000; exec sleep 600").await;
     settled(&warm).await;
@@ -132,17 +182,20 @@ async fn idle(agents: &Agents) {
     // Until their parsers are gone.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let after = memory();
-    println!(
-        "{AGENTS} idle agents with 2,000 lines each: {} KiB each, their logs included",
-        after.saturating_sub(before) / u64::from(AGENTS)
-    );
+    let each = after.saturating_sub(before) / u64::from(AGENTS);
+    told.row("an idle agent more with 2,000 lines, its log included, KiB", each);
+    let shims = hubs.iter().map(|hub| private_of(parent_of(hub.host().pid().unwrap())));
+    let mut shims: Vec<_> = shims.collect();
+    shims.sort_unstable();
+    let shim = shims[shims.len() / 2];
+    told.bar("private memory of its shim, KiB", shim, "≤ 3072", shim <= 3072);
     for hub in hubs.iter().chain([&warm]) {
         hub.host().signal(Signal::Kill);
     }
 }
 
 /// How long until somebody who attaches has the screen.
-async fn attach(agents: &Agents) {
+async fn attach(agents: &Agents, told: &mut Table) {
     let script = format!("stty -echo; seq {LINES}; exec sleep 600");
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..number("GANTLINE_BENCH_ROUNDS", 5) {
@@ -160,16 +213,14 @@ async fn attach(agents: &Agents) {
     for times in &mut times {
         times.sort_unstable();
     }
-    let [first, second] = &times;
-    println!(
-        "screen after {LINES} lines: the first viewer after {:.1?}, the next after {:.1?} (medians)",
-        first[first.len() / 2],
-        second[second.len() / 2]
-    );
+    for (who, times) in ["the first viewer", "the next"].iter().zip(&times) {
+        let median = format!("{:.1?}", times[times.len() / 2]);
+        told.row(format!("the screen after {LINES} lines, {who}"), median);
+    }
 }
 
 /// The same, as programs: `gantline attach` and `tmux attach`, from their start to the last line.
-fn attach_programs(dir: &Path) {
+fn attach_programs(dir: &Path, table: &mut Table) {
     let home = dir.join("home");
     let gantline = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
@@ -205,16 +256,19 @@ fn attach_programs(dir: &Path) {
     }
     ours.sort_unstable();
     theirs.sort_unstable();
-    println!(
-        "from starting the program to the last of {LINES} lines on its terminal: \
-         gantline attach {:.1?}, tmux attach {} (medians; ours with 1,000 lines above the screen, \
-         tmux's with none)",
-        ours[ours.len() / 2],
-        theirs
-            .get(theirs.len() / 2)
-            .map_or("not installed".to_owned(), |time| format!("{time:.1?}"))
+    let [ours, theirs] = [ours, theirs].map(|times| times.get(times.len() / 2).copied());
+    let told = |time: Option<Duration>| {
+        time.map_or("not installed".to_owned(), |time| format!("{time:.1?}"))
+    };
+    table.bar(
+        format!(
+            "`gantline attach` to the last of {LINES} lines, with 1,000 of them above the screen"
+        ),
+        told(ours),
+        format!("tmux attach, with none: {}", told(theirs)),
+        theirs.is_none() || ours < theirs,
     );
-    spawn_programs(&gantline, has_tmux.then_some(&tmux as &Program<'_>));
+    spawn_programs(&gantline, has_tmux.then_some(&tmux as &Program<'_>), table);
     if has_tmux {
         let _ = tmux(&["kill-server"]).status();
     }
@@ -232,7 +286,7 @@ type Program<'a> = dyn Fn(&[&str]) -> Command + 'a;
 
 /// From starting the program to the first thing that a new command has written: the command alone,
 /// `gantline spawn --attach`, and a new session of the tmux that runs.
-fn spawn_programs(gantline: &Program<'_>, tmux: Option<&Program<'_>>) {
+fn spawn_programs(gantline: &Program<'_>, tmux: Option<&Program<'_>>, table: &mut Table) {
     const SCRIPT: &str = "echo the first; exec sleep 1";
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..2 * number("GANTLINE_BENCH_ROUNDS", 5) {
@@ -259,13 +313,13 @@ fn spawn_programs(gantline: &Program<'_>, tmux: Option<&Program<'_>>) {
     let told = |time: Option<Duration>| {
         time.map_or("not installed".to_owned(), |time| format!("{time:.1?}"))
     };
-    println!(
-        "from starting the program to the first byte of a new command: the command alone {}, \
-         gantline spawn --attach {}, tmux new-session {} (medians)",
-        told(bare),
-        told(ours),
-        told(theirs)
-    );
+    for (what, time) in [
+        ("a new command's first byte: the command alone", bare),
+        ("by `gantline spawn --attach`", ours),
+        ("by `tmux new-session`", theirs),
+    ] {
+        table.row(what, told(time));
+    }
 }
 
 /// Starts a program on a terminal and waits until this text was on it.
@@ -321,6 +375,22 @@ fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// What nobody shares with a process, in KiB.
+fn private_of(process: u32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
+    let of = |name| {
+        let line = rollup.lines().find_map(|line: &str| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    of("Private_Clean:") + of("Private_Dirty:")
+}
+
+fn parent_of(process: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+    line.trim().parse().unwrap()
 }
 
 /// The greatest memory of this process.
@@ -485,10 +555,10 @@ impl Viewer {
         self.say.send(message.into()).unwrap();
     }
 
-    /// How long keys take, in order.
-    async fn echo(&mut self) -> Vec<Duration> {
-        let mut times = Vec::with_capacity(KEYS);
-        for _ in 0..KEYS {
+    /// How long keys take, in order, as long as this `lasts`, and no more than so many.
+    async fn echo(&mut self, lasts: &AtomicBool, keys: usize) -> Vec<Duration> {
+        let mut times = Vec::new();
+        while lasts.load(Ordering::Relaxed) && times.len() < keys {
             tokio::time::sleep(PACE).await;
             let began = Instant::now();
             self.types(b"x");

@@ -26,6 +26,7 @@ use crate::{
     events::Events,
     gateway::Gateway,
     history::History,
+    memory,
     pty::Shims,
     state::{Home, InstanceLock, StateError, identity},
     supervisor::{Agents, Settings},
@@ -33,6 +34,8 @@ use crate::{
     vitals::Monitor,
 };
 
+/// Between two times at which memory that is free is given back.
+const GIVE_BACK: Duration = Duration::from_secs(10);
 /// How long the history may take to be written when a node stops, though its time is over.
 const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
@@ -244,10 +247,16 @@ impl Drop for Node {
     }
 }
 
-/// Has the history remember each look that is made.
+/// Has the history remember each look that is made, and the system have back what is free by then.
 async fn sampled(history: History, mut vitals: Monitor) {
+    let mut given_back = Instant::now();
     while let Some(look) = vitals.next().await {
         history.sample(look);
+        if given_back.elapsed() >= GIVE_BACK {
+            given_back = Instant::now();
+            // When the runtime ends all of it is given back.
+            let _ = spawn_blocking(memory::give_back).await;
+        }
     }
 }
 

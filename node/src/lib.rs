@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod history;
 mod limits;
 mod lines;
+mod memory;
 pub mod probes;
 mod proc;
 pub mod pty;

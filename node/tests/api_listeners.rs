@@ -100,7 +100,7 @@ async fn a_page_of_another_site_reaches_nothing() {
              AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: gantline.pipe.v1\r\n\r\n"
         );
         let mut stream = TcpStream::connect(node.node.loopback().unwrap()).await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, upgrade.as_bytes()).await.unwrap();
+        stream.write_all(upgrade.as_bytes()).await.unwrap();
         let mut said = [0; 12];
         timeout(PATIENCE, stream.read_exact(&mut said)).await.unwrap().unwrap();
         assert_eq!(&said, b"HTTP/1.1 403", "{origin}");

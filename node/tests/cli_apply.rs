@@ -15,9 +15,10 @@ use std::{
     fs,
     io::Write,
     process::{Output, Stdio},
+    time::{Duration, Instant},
 };
 
-use cli_support::Home;
+use cli_support::{Home, PATIENCE};
 use serde_json::Value;
 
 const FILE: &str = r#"
@@ -60,6 +61,16 @@ fn agent(home: &Home, name: &str) -> Value {
     agents.into_iter().find(|agent| agent["name"] == name).unwrap_or_else(|| panic!("no {name}"))
 }
 
+/// Nobody tells a command line when something has changed.
+#[allow(clippy::disallowed_methods)]
+fn until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "it does not come true");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_file_comes_true_once_and_nothing_is_touched_the_second_time() {
     let home = Home::with_node();
@@ -88,7 +99,7 @@ fn what_differs_is_changed_and_a_password_is_never_shown() {
     apply(&home, FILE, &[]);
     let db = agent(&home, "db");
     let other = FILE.replace("hunter2", "swordfish").replace("2000", "3000");
-    for options in [&["--diff", "--dry-run"][..], &["--diff"], &["--json"]] {
+    for options in [&["--diff", "--dry-run"][..], &["--json", "--dry-run"], &["--diff"]] {
         let (code, out, err) = apply(&home, &other, options);
         assert_eq!(code, Some(0), "{out}{err}");
         assert!(
@@ -96,13 +107,53 @@ fn what_differs_is_changed_and_a_password_is_never_shown() {
             "{out}{err}"
         );
         if options.contains(&"--diff") {
-            assert!(out.contains("TOKEN changed") && out.contains("3000"), "{out}");
+            assert!(out.contains("TOKEN changed") && out.contains("2000"), "{out}");
+            let stop = out.lines().find(|line| line.contains("graceMs")).unwrap();
+            let (from, to) = stop.split_once(" → ").unwrap();
+            assert!(from.contains("2000") && to.contains("3000"), "{stop}");
+        }
+        if options.contains(&"--dry-run") {
+            assert_eq!(agent(&home, "db")["stop"]["graceMs"], 2000);
         }
     }
     let changed = agent(&home, "db");
     assert_eq!((&changed["pid"], &changed["stop"]["graceMs"]), (&db["pid"], &3000.into()));
     let (_, _, err) = apply(&home, &other, &[]);
     assert!(err.contains("nothing to change"), "{err}");
+    home.ok(&["kill", "--all", "-9"]);
+}
+
+#[test]
+fn what_counts_from_the_next_start_on_is_brought_about_and_nobody_waits_for_an_agent_of_before() {
+    let home = Home::with_node();
+    apply(&home, FILE, &[]);
+    let (web, db) = (agent(&home, "web"), agent(&home, "db"));
+    // Another environment takes another process.
+    let (code, out, err) = apply(&home, &FILE.replace("hunter2", "swordfish"), &[]);
+    assert!(code == Some(0) && out.contains("env; restarts"), "{out}{err}");
+    let other = |name: &str, old: &Value| {
+        let now = agent(&home, name);
+        now["epoch"].is_string() && now["epoch"] != old["epoch"]
+    };
+    until(|| other("web", &web));
+    assert_eq!(agent(&home, "db")["pid"], db["pid"], "it was not meant");
+    let said = |word: &str| home.ok(&["logs", "web"]).contains(word);
+    until(|| said("token swordfish"));
+
+    // Another command takes another agent, for which those wait that waited for the old one.
+    let (code, out, err) =
+        apply(&home, &FILE.replace("echo ready", "echo ready again"), &["--json"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let done: Value = serde_json::from_str(&out).unwrap();
+    let replaced = done.as_array().unwrap().iter().find(|done| done["agent"] == "db").unwrap();
+    let now = agent(&home, "db");
+    assert_eq!((&replaced["action"], &replaced["agentId"]), (&"replace".into(), &now["agentId"]));
+    assert_ne!(now["agentId"], db["agentId"]);
+    assert_eq!(agent(&home, "web")["dependsOn"][0]["agentId"], now["agentId"]);
+    assert!(
+        agents(&home).iter().all(|agent| agent["agentId"] != db["agentId"]),
+        "the old one stays"
+    );
     home.ok(&["kill", "--all", "-9"]);
 }
 

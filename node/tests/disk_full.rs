@@ -1,10 +1,11 @@
-//! The disk is full: the node says so and goes on, terminals live, and once there is space again
-//! everything works without a restart.
+//! The disk is full, or can only be read: the node says so, terminals live, and once it can be written
+//! again everything works.
 #![cfg(target_os = "linux")]
 // Nobody tells of files and processes: they are looked at until they are as expected.
 #![allow(
     clippy::disallowed_methods,
     missing_docs,
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -31,14 +32,19 @@ use serde_json::Value;
 struct Disk(PathBuf);
 
 impl Disk {
-    /// `None` where nothing can be mounted.
+    /// `None` where nothing can be mounted, which is said.
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=32m,mode=0700", "none"])
             .arg(at)
             .output();
-        mount.is_ok_and(|done| done.status.success()).then(|| Self(at.to_owned()))
+        if mount.is_ok_and(|done| done.status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        assert!(std::env::var_os("GANTLINE_NO_SKIPS").is_none(), "nothing can be mounted here");
+        eprintln!("SKIPPED: nothing can be mounted here");
+        None
     }
 
     /// Writes until nothing more can be written.
@@ -56,6 +62,16 @@ impl Disk {
 
     fn free(&self) {
         fs::remove_file(self.filler()).unwrap();
+    }
+
+    /// `rw`, or `ro`: nothing can be written any more.
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&self.0)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     fn filler(&self) -> PathBuf {
@@ -97,11 +113,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[test]
 fn a_full_disk_costs_new_work_and_history_and_nothing_else_and_heals_by_itself() {
     let mut home = Home::empty();
-    let Some(disk) = Disk::mount(&home.path()) else {
-        assert!(std::env::var_os("GANTLINE_NO_SKIPS").is_none(), "nothing can be mounted here");
-        eprintln!("SKIPPED: nothing can be mounted here");
-        return;
-    };
+    let Some(disk) = Disk::mount(&home.path()) else { return };
     home.up();
     let echo = home.spawn("stty -echo; echo up; while read -r line; do echo \"got $line\"; done");
     let scratch = tempfile::tempdir().unwrap();
@@ -157,6 +169,37 @@ fn a_full_disk_costs_new_work_and_history_and_nothing_else_and_heals_by_itself()
     assert_eq!(lines.lines().count(), 1_200_000, "{}", home.run(&["logs", &long]).err);
     assert_eq!(home.down(), Some(0));
     // Below the disk, where they can't be found any more when it is gone.
+    agents_end::all(&home.path().join("log"));
+    drop(disk);
+}
+
+#[test]
+fn a_home_that_can_only_be_read_is_named_and_its_agents_live_on() {
+    let mut home = Home::empty();
+    let Some(disk) = Disk::mount(&home.path()) else { return };
+    home.up();
+    let echo = home.spawn("stty -echo; echo up; while read -r line; do echo \"got $line\"; done");
+    let before = home.ok(&["ps"]);
+    home.kill();
+    disk.remount("ro");
+    let refused = home.run(&["up", "--port", "0"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.err);
+    let where_it_is = home.path().display().to_string();
+    assert!(
+        refused.err.contains(&where_it_is) && refused.err.contains("Read-only file system"),
+        "{}",
+        refused.err
+    );
+    disk.remount("rw");
+    home.up();
+    // The same process, by its number.
+    let pid = |ps: &str| ps.lines().nth(1).unwrap().split('\t').nth(3).map(str::to_owned);
+    assert_eq!(pid(&home.ok(&["ps"])), pid(&before));
+    let mut terminal = Terminal::run(&home, &["attach", &echo]);
+    terminal.until("up");
+    terminal.types("still there\r");
+    terminal.until("got still there");
+    assert_eq!(home.down(), Some(0));
     agents_end::all(&home.path().join("log"));
     drop(disk);
 }

@@ -185,6 +185,13 @@ async fn a_service_is_well_as_soon_as_it_says_so() {
     checked.unwrap();
     let again = timeout(Duration::from_millis(200), runner.next()).await;
     assert!(again.is_err(), "it was told twice");
+    // What was said once stays said, however often the pace would have it said again.
+    let quick = r#"{"kind":"line","text":"ready now","intervalMs":100,"timeoutMs":100}"#;
+    let quick: Probe = serde_json::from_str(quick).unwrap();
+    let mut runner = Runner::new(&quick, subject(&machine, agent));
+    next(&mut runner).await.unwrap();
+    let again = timeout(Duration::from_secs(1), runner.next()).await;
+    assert!(again.is_err(), "it is unwell for not saying it again: {again:?}");
     // A node that comes later and knows it asks for no line that may be gone.
     let known = Subject { was_well: true, ..subject(&machine, agent) };
     next(&mut Runner::new(&probe, known)).await.unwrap();

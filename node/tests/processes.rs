@@ -252,6 +252,10 @@ async fn what_an_agent_uses_is_counted_with_all_that_it_has_started() {
         loop {
             let vitals: std::sync::Arc<Vitals> = watcher.next().await.unwrap();
             let own = vitals.agents.iter().find(|one| one.agent_id == agent);
+            // Of the machine, the first look has nothing to compare with.
+            if vitals.machine.cpu_percent == 0.0 {
+                continue;
+            }
             if let Some(own) = own.filter(|own| {
                 own.cpu_percent > 5.0
                     && own.memory > 25_000_000
@@ -263,10 +267,7 @@ async fn what_an_agent_uses_is_counted_with_all_that_it_has_started() {
         }
     };
     let (own, machine_used) = timeout(PATIENCE, used).await.expect("what it uses is not seen");
-    assert!(
-        machine_used.cpu_percent > 0.0 && machine_used.processes > 3,
-        "{machine_used:?} {own:?}"
-    );
+    assert!(machine_used.processes > 3, "{machine_used:?} {own:?}");
     stops_whole(&host(&machine, agent), agent, Duration::from_millis(500)).await;
     closing.cancel();
     let over = async { while watcher.next().await.is_some() {} };

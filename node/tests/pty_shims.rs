@@ -30,7 +30,7 @@ use gantline_node::{
 use gantline_protocol::{
     AgentId, Offset, ViewerId,
     api::{AgentState, ExitStatus, SpawnRequest, signal::Signal as Named},
-    shim::{Frames, FromShim, ReadMode, ToShim, Versions},
+    shim::{Frames, FromShim, MarkKind, ReadMode, ToShim, Versions},
 };
 use pty_support::{As, Machine, PATIENCE, Viewer, Witness, command, numbered};
 use rustix::process::{Pid, Signal, kill_process};
@@ -344,6 +344,40 @@ async fn output_that_nobody_fetched_in_time_is_a_gap_and_the_process_never_waite
     let [(0, to)] = gaps[..] else { panic!("{gaps:?}") };
     assert!(written == all[to as usize..], "other bytes than were written");
     assert!(written.len() >= 3 << 20, "only {} bytes are kept", written.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_from_a_place_that_is_gone_is_told_so_and_gets_all_the_rest() {
+    let limits = Limits { memory: 256 << 10, file: 1 << 20 };
+    let machine = Machine::with(Settings { limits, ..Settings::default() });
+    let script = "stty -opost -echo; echo ready; read x; seq 1 600000; echo over; exec sleep 600";
+    let id = machine.sh(script).await;
+    let mut viewer = Viewer::from_start(&machine.hub(id)).await;
+    viewer.sees("ready\n").await;
+    viewer.types("\r").await;
+    let truth = [b"ready\n", &*numbered(1, 600_000), b"over\n"].concat();
+    viewer.until(|viewer, _| viewer.at() == truth.len() as u64).await;
+    let mut late = Peer::greeted(&machine, id);
+    late.say(&ToShim::Read { id: 3, from: Offset(0), mode: ReadMode::Follow });
+    let (mut at, mut gaps, mut seen) = (0, Vec::new(), Vec::new());
+    while at < truth.len() as u64 {
+        late.hear(|message| {
+            let FromShim::Output(output) = message else { panic!("{message:?}") };
+            assert_eq!(output.from.0, at, "output was doubled or left out");
+            for mark in &output.marks {
+                if let MarkKind::Gap(to) = mark.kind {
+                    assert!(to.0 > at && output.bytes.is_empty(), "a gap of nothing at {at}");
+                    gaps.push((mark.offset.0, to.0));
+                    at = to.0;
+                }
+            }
+            at += output.bytes.len() as u64;
+            seen.extend_from_slice(output.bytes);
+        })
+        .expect("the shim goes on");
+    }
+    let [(0, to)] = gaps[..] else { panic!("{gaps:?}") };
+    assert!(seen == truth[to as usize..], "other bytes than were written");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,10 +18,10 @@ use std::{
 
 use gantline_client::{Connection, connection::Request};
 use gantline_protocol::{
-    AgentId, Timestamp,
-    api::{Agent, AgentState, ExitStatus},
+    AgentId, Role, Timestamp,
+    api::{Agent, AgentState, ExitStatus, Machine, Status},
 };
-use gantline_tests::{TestNode, TestViewer, program, soon};
+use gantline_tests::{TestDevice, TestNode, TestRelay, TestViewer, program, soon};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -237,4 +237,44 @@ async fn everything_can_be_stopped_at_once_and_stays_stopped_without_a_node() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_costs_neither_a_pairing_nor_an_agent() {
+    let relay = TestRelay::start();
+    let mut node = TestNode::join(&relay.join_link()).await;
+    let (owner, guest) = (TestDevice::new("laptop"), TestDevice::new("phone"));
+    let as_owner = owner.pair(&node, Role::Owner).await;
+    let as_guest = guest.pair(&node, Role::Observer).await;
+    // A pairing is for good once it was used; the guest's never was before the node comes back.
+    let shell = spawn(&owner.connect(&as_owner).await, "read word; echo \"it was $word\"").await;
+    node.kill();
+    let state = node.home().join("state");
+    for name in ["node.db", "node.db-wal", "node.db-shm"] {
+        fs::write(state.join(name), vec![0xa5; 64 * 1024]).unwrap();
+    }
+    node.start_again();
+    node.linked().await;
+
+    let at_owner = owner.connect(&as_owner).await;
+    assert_eq!(role_of(&at_owner).await, Role::Owner);
+    assert_eq!(role_of(&guest.connect(&as_guest).await).await, Role::Observer);
+    assert_eq!(agent(&node, shell.agent_id).await, shell);
+    let mut viewer = TestViewer::of(shell.agent_id);
+    let mut terminal = viewer.attach(&at_owner).await.unwrap();
+    viewer.input(&mut terminal, b"kept\r").await.unwrap();
+    viewer.until(&mut terminal, "it was kept").await.unwrap();
+    // The damaged file is there for whoever wants to know, and a fresh one is written.
+    let status: Status = node.read("/v1/status").await;
+    let aside = status.history.set_aside.expect("it is said");
+    assert_eq!(fs::read(state.join(aside)).unwrap(), vec![0xa5; 64 * 1024]);
+    let answer = at_owner.request(Request::get("/v1/history")).await.unwrap();
+    let lives: serde_json::Value = answer.json(1 << 20).await.unwrap();
+    assert_eq!(lives["items"][0]["agentId"], shell.agent_id.to_string(), "{lives}");
+}
+
+/// What the machine says who is asking.
+async fn role_of(connection: &Connection) -> Role {
+    let answer = connection.request(Request::get("/v1/machine")).await.unwrap();
+    answer.json::<Machine>(1 << 20).await.unwrap().role
 }

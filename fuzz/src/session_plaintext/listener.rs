@@ -82,11 +82,7 @@ impl Listener {
                 self.ended.push(*stream);
             }
             Frame::Credit { stream: None, limit } => rules.incoming.grant(*limit),
-            Frame::Credit { stream: Some(stream), limit } => {
-                let state = rules.streams.get_mut(stream).expect("it was opened");
-                assert!(matches!(state.receiving, Receiving::Headless | Receiving::Flowing));
-                state.incoming.grant(*limit);
-            }
+            Frame::Credit { stream: Some(stream), limit } => rules.grant(*stream, *limit),
             Frame::Ping(number) => {
                 assert!(*number > self.pings && *number <= rules.pings);
                 self.pings = *number;

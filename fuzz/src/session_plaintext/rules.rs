@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gantline_crypto::session::{Event, MAX_UNSENT, Side};
+use gantline_crypto::session::{Event, MAX_GROWN, MAX_STREAM_WINDOW, MAX_UNSENT, Side};
 use gantline_protocol::{
     PROTOCOL_VERSION, StreamId,
     session::{CREDIT_END, Frame, Hello, MAX_STREAMS, SESSION_WINDOW, STREAM_WINDOW},
@@ -31,6 +31,8 @@ pub(super) struct Rules {
     credit: u64,
     used: u64,
     stream_window: u64,
+    /// By how much the windows of streams have grown by themselves, those that have ended included.
+    grown: u64,
 }
 
 pub(super) struct Stream {
@@ -98,6 +100,7 @@ impl Rules {
             credit: SESSION_WINDOW,
             used: 0,
             stream_window: STREAM_WINDOW,
+            grown: 0,
         }
     }
 
@@ -333,6 +336,24 @@ impl Rules {
         state.incoming.held -= bytes;
         self.incoming.held -= bytes;
         usize::try_from(bytes).expect("a window fits into memory")
+    }
+
+    /// The session says CREDIT for a stream. While that is read fast its window doubles by itself,
+    /// and the session's grows with it.
+    pub(super) fn grant(&mut self, stream: StreamId, limit: u64) {
+        let state = self.streams.get_mut(&stream).expect("it was opened");
+        assert!(matches!(state.receiving, Receiving::Headless | Receiving::Flowing));
+        let window = limit.saturating_sub(state.incoming.received - state.incoming.held);
+        let more = window.saturating_sub(state.incoming.most);
+        if more > 0 {
+            let most = (2 * state.incoming.most).min(MAX_STREAM_WINDOW);
+            assert!(window <= most, "a window of {window}, not {most}");
+            state.incoming.most = window;
+            self.grown += more;
+            let session = SESSION_WINDOW + self.grown.min(MAX_GROWN);
+            self.incoming.most = self.incoming.most.max(session);
+        }
+        state.incoming.grant(limit);
     }
 
     pub(super) fn widen(&mut self, stream: u64, session: u64) {

@@ -88,11 +88,10 @@ pub struct MachineInfo {
 /// The router that answers every request to this machine. A request without a
 /// [`access::Principal`] is refused.
 pub fn router(app: App) -> Router {
-    let (own, _) = routes::own().split_for_parts();
-    let (gateway, _) = routes::gateway().split_for_parts();
     let keys = Idempotency::default();
-    let own = guarded(own.fallback(problem::no_such_path).with_state(app.clone()), &keys);
-    let gateway = gateway.with_state(app).layer(Extension(Here(own.clone())));
+    let own = routes::own().fallback(problem::no_such_path).with_state(app.clone());
+    let own = guarded(own, &keys);
+    let gateway = routes::gateway().with_state(app).layer(Extension(Here(own.clone())));
     own.merge(guarded(gateway, &keys))
 }
 

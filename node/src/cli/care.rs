@@ -9,7 +9,7 @@ use gantline_protocol::api::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{agent, failure::Failure, reach::Reached};
+use super::{agent, failure::Failure, reach::Reached, text};
 
 /// How an agent is looked after.
 #[derive(Debug, Default, clap::Args)]
@@ -119,7 +119,11 @@ impl Care {
         if let Some(signal) = &self.stop_signal {
             let name = signal.to_uppercase();
             let name = name.strip_prefix("SIG").unwrap_or(&name);
-            plan.signal = read("--stop-signal", json!(name))?;
+            plan.signal = serde_json::from_value(json!(name)).map_err(|_| {
+                let why =
+                    format!("--stop-signal: an agent is not stopped by {}", text::line(signal));
+                Failure::usage(why).next("it may be HUP, INT, QUIT, TERM or KILL")
+            })?;
         }
         if let Some(grace) = self.stop_grace {
             plan.grace_ms = read("--stop-grace", json!(millis(grace)))?;

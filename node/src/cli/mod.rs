@@ -47,12 +47,12 @@ use self::{
     out::Color,
     reach::{PathChoice, Reach},
 };
-use crate::{shim, state::Home};
+use crate::{memory, shim, state::Home};
 
 /// Drive your own machines from anywhere, end to end encrypted through a relay that can't look in.
 #[derive(Debug, Parser)]
 #[command(name = "gantline", version, max_term_width = 100, after_help = EXITS)]
-struct Cli {
+struct Cli<V: Subcommand = Verb> {
     /// Where this user's files are, instead of $GANTLINE_HOME or the user's own directories
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
@@ -63,7 +63,20 @@ struct Cli {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
     #[command(subcommand)]
-    verb: Option<Verb>,
+    verb: Option<V>,
+}
+
+/// The verb of a node, by itself.
+#[derive(Debug, Subcommand)]
+enum Alone {
+    Up(up::Args),
+}
+
+impl From<Cli<Alone>> for Cli {
+    fn from(cli: Cli<Alone>) -> Self {
+        let verb = cli.verb.map(|Alone::Up(args)| Verb::Up(args));
+        Self { home: cli.home, path: cli.path, color: cli.color, verb }
+    }
 }
 
 const EXITS: &str = "\
@@ -121,11 +134,12 @@ struct Context {
 /// Runs the command line of this process, and gives what it ends with.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Before anything else: a shim is to stay small.
-    if std::env::args_os().nth(1).is_some_and(|verb| verb == shim::VERB) {
+    // Before anything else: a shim is to stay small, and a node does without all other verbs.
+    let verb = std::env::args_os().nth(1).unwrap_or_default();
+    if verb == shim::VERB {
         return shim::run();
     }
-    let cli = Cli::parse();
+    let cli = if verb == "up" { Cli::<Alone>::parse().into() } else { Cli::parse() };
     let color = cli.color;
     match begin(cli) {
         Ok(exit) => exit.code().into(),
@@ -147,7 +161,10 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
     };
     let context = Context { reach: Reach::new(home, cli.path), color: cli.color };
     let mut runtime = match matches!(verb, Verb::Up(_)) {
-        true => tokio::runtime::Builder::new_multi_thread(),
+        true => {
+            memory::keep_together();
+            tokio::runtime::Builder::new_multi_thread()
+        }
         // On one thread nothing is handed from one to another: what a person waits for comes sooner.
         false => tokio::runtime::Builder::new_current_thread(),
     };
@@ -208,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_verb_teaches_by_an_example() {
-        let command = Cli::command();
+        let command = Cli::<Verb>::command();
         command.clone().debug_assert();
         for verb in command.get_subcommands() {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();

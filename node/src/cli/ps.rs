@@ -156,8 +156,10 @@ pub(super) fn state(agent: &Agent) -> String {
     if agent.problem.is_some() {
         return format!("{name} (out of reach)");
     }
-    match (agent.state.is_final(), agent.exit) {
-        (true, Some(status)) => format!("{name} ({})", agent::ending(Some(status))),
-        (true, None) | (false, _) => name.to_owned(),
+    // Of one that could not be started it would be how an earlier process ended.
+    let has_ended = agent.state.is_final() && agent.state != AgentState::Failed;
+    match agent.exit.filter(|_| has_ended) {
+        Some(status) => format!("{name} ({})", agent::ending(Some(status))),
+        None => name.to_owned(),
     }
 }

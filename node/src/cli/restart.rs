@@ -18,6 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    args.agents.each("restart", context).await?;
-    Ok(Exit::Ok)
+    let agents = args.agents.each("restart", context).await?;
+    let all_run = agents.iter().all(|agent| !agent.state.is_final());
+    Ok(if all_run { Exit::Ok } else { Exit::Failed })
 }

@@ -1,4 +1,4 @@
-//! `gantline rm`: forgets an agent that has ended, with its output.
+//! `gantline rm`: forgets agents that have ended, with their output.
 
 use gantline_client::connection::Request;
 
@@ -8,12 +8,16 @@ use super::{
     out,
 };
 
-/// Forget an agent that has ended, and delete its output
+/// Forget agents that have ended, and delete their output
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gantline rm ag-x7k2p")]
+#[command(after_help = "\
+Examples:
+  gantline rm ag-x7k2p
+  gantline rm build test --on ada")]
 pub(super) struct Args {
-    /// The agent: its id or name
-    agent: String,
+    /// The agents: their ids or names
+    #[arg(required = true, value_name = "AGENT")]
+    agents: Vec<String>,
     /// The machine; this one if left out
     #[arg(long, value_name = "NAME")]
     on: Option<String>,
@@ -21,8 +25,10 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let reached = context.reach.machine(args.on.as_deref()).await?;
-    let id = agent::find(&reached, &args.agent).await?;
-    reached.request(Request::delete(format!("/v1/agents/{id}"))).await?;
-    out::say(format!("{id}: removed"));
+    for wanted in &args.agents {
+        let id = agent::find(&reached, wanted).await?;
+        reached.request(Request::delete(format!("/v1/agents/{id}"))).await?;
+        out::say(format!("{id}: removed"));
+    }
     Ok(Exit::Ok)
 }

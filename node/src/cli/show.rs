@@ -81,13 +81,13 @@ fn described(agent: &Agent, all: &[Agent], now: Timestamp) -> String {
     row("problem", agent.problem.as_deref().map(text::line));
     let next = agent.next_start_at.map(|at| format!("in {}", text::span(at.since(now))));
     row("next start", next);
-    row(
-        "is to be",
-        Some(match agent.desired {
-            Desired::Running => "running".to_owned(),
-            Desired::Stopped => "stopped".to_owned(),
-        }),
-    );
+    // What was run once and has ended is to be nothing any more.
+    let is_done = agent.state.is_final() && plan.restart == RestartPolicy::No;
+    let desired = match agent.desired {
+        Desired::Running => "running".to_owned(),
+        Desired::Stopped => "stopped".to_owned(),
+    };
+    row("is to be", (!is_done).then_some(desired));
     row("pid", agent.pid.map(|pid| pid.to_string()));
     row("defined", Some(ago(agent.created_at)));
     row("started", agent.started_at.map(ago));

@@ -1,11 +1,15 @@
 //! `gantline up`: the node of this machine, in the foreground.
 
-use std::{io, num::NonZeroU16, time::Duration};
+use std::{env, io, num::NonZeroU16, time::Duration};
 
 use gantline_protocol::{Alias, Name, RelayAddress, link::JoinLink};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use super::{
     Context,
@@ -171,9 +175,17 @@ impl Stop {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env(LOG)
-        .or_else(|_| EnvFilter::try_from_default_env())
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let usual = Targets::new().with_default(LevelFilter::INFO);
+    let said = env::var(LOG).or_else(|_| env::var("RUST_LOG")).ok();
+    let (wanted, problem) = match said.map(|said| said.parse::<Targets>()) {
+        Some(Ok(wanted)) => (wanted, None),
+        Some(Err(why)) => (usual, Some(why)),
+        None => (usual, None),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // Fails only if something logs already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(wanted).try_init();
+    if let Some(why) = problem {
+        tracing::warn!(%why, "{LOG} is not understood; write it like info,gantline_node=debug");
+    }
 }

@@ -39,6 +39,11 @@ impl LineSearch {
         Self { log: log.clone(), follower: log.follow(), at: Offset(0), matcher, state }
     }
 
+    /// Whether all was told that there will be to tell.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::Told
+    }
+
     /// Returns when the line is there, once. Giving the wait up loses nothing.
     pub(super) async fn found(&mut self) {
         while self.state == State::Looking {

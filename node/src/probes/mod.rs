@@ -6,7 +6,7 @@ mod http;
 mod line;
 mod tcp;
 
-use std::{io, time::Duration};
+use std::{future::pending, io, time::Duration};
 
 use gantline_protocol::{
     AgentId,
@@ -123,6 +123,9 @@ impl Runner {
     pub async fn next(&mut self) -> Checked {
         let wait = if self.has_checked { self.interval } else { Duration::ZERO };
         if let Check::Line(search) = &mut self.check {
+            if search.is_over() {
+                return pending().await;
+            }
             // It is looked at all the time, and told at once.
             let checked = timeout(wait + self.timeout, search.found()).await;
             self.has_checked = true;

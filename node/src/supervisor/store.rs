@@ -258,3 +258,104 @@ fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use gantline_protocol::Epoch;
+    use serde_json::json;
+
+    use super::*;
+    use crate::state::Home;
+
+    const AGENT: &str = "ag-x7k2p";
+
+    /// A directory with state in it and another one with what agents have left.
+    struct Place {
+        dir: tempfile::TempDir,
+        files: StateFiles,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let files = Home::below(&dir.path().join("home")).unwrap().state_files();
+            Self { dir, files }
+        }
+
+        /// A node was here so long ago, and its agent ran.
+        fn was_kept(&self, ago: Duration) {
+            let described = json!({
+                "agentId": AGENT, "argv": ["sleep", "600"], "size": { "cols": 80, "rows": 24 },
+                "kind": "terminal", "source": "spawn", "createdAt": 0, "restart": "always",
+                "standing": Standing::of_life(Life(1)),
+            });
+            let kept = json!({
+                "bootId": boot_id(), "at": Timestamp::from(SystemTime::now() - ago),
+                "agents": [described],
+            });
+            self.files.write_json(FILE, &kept).unwrap();
+        }
+
+        /// This life of its process has left its files.
+        fn has_life(&self, number: u32) {
+            let definition = json!({
+                "agentId": AGENT, "argv": ["sleep", "600"], "shell": false,
+                "size": { "cols": 80, "rows": 24 }, "kind": "terminal", "createdAt": 0,
+                "epoch": Epoch(number.into()), "number": number,
+            });
+            let definition: Definition = serde_json::from_value(definition).unwrap();
+            let agent = self.log_dir().join(AGENT);
+            let dir = if number == 1 { agent } else { agent.join(format!("{number:016x}")) };
+            Record::new(dir).create(&definition).unwrap();
+        }
+
+        fn log_dir(&self) -> std::path::PathBuf {
+            self.dir.path().join("log")
+        }
+
+        fn found(&self) -> Found {
+            Store::new(Some(self.files.clone())).find(&self.log_dir())
+        }
+    }
+
+    #[test]
+    fn time_that_passed_without_a_node_has_passed_for_the_agents() {
+        let place = Place::new();
+        place.was_kept(Duration::from_secs(90));
+        let found = place.found();
+        assert!(!found.was_rebooted);
+        let standing = serde_json::to_value(&found.agents[0].kept.standing).unwrap();
+        let passed = standing["phase"]["forMs"].as_u64().unwrap();
+        assert!((90_000..150_000).contains(&passed), "{standing}");
+    }
+
+    #[test]
+    fn a_process_that_began_after_the_file_was_written_is_the_present_one() {
+        let place = Place::new();
+        place.was_kept(Duration::ZERO);
+        place.has_life(1);
+        place.has_life(2);
+        let found = place.found();
+        let [agent] = &*found.agents else { panic!("{found:?}") };
+        assert_eq!(agent.kept.standing.life, Life(2));
+        assert_eq!(agent.lives.iter().map(|life| life.number).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_understood_is_put_aside_and_agents_are_found_without_it() {
+        let place = Place::new();
+        place.has_life(1);
+        // The previous version, too.
+        place.files.write(FILE, b"scrambled").unwrap();
+        place.files.write(FILE, b"eggs").unwrap();
+        let found = place.found();
+        assert_eq!(found.agents.len(), 1);
+        let state = place.files.path("");
+        let aside = std::fs::read_dir(state).unwrap().flatten();
+        let aside: Vec<_> = aside
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("agents.json.broken-"))
+            .map(|entry| std::fs::read(entry.path()).unwrap())
+            .collect();
+        assert_eq!(aside, [b"eggs"]);
+    }
+}

@@ -8,7 +8,9 @@ use std::{
     time::Instant,
 };
 
-use gantline_protocol::api::{LifeRecord, Metrics, Page, Status};
+use gantline_protocol::api::{
+    Actor, ChangeKind, LifeChange, LifeRecord, Metrics, Page, Status, Who,
+};
 use serde::de::DeserializeOwned;
 
 use super::{agents_end::AgentsEnd, *};
@@ -166,7 +168,8 @@ fn whatever_ran_can_be_looked_up_with_its_exit_code() {
     let life = node.life(&fails, |life| life.ended_at.is_some());
     assert_eq!((life.exit, life.outcome), (Some(ExitStatus::Code(7)), Some(Outcome::Failure)));
     assert_eq!(life.name.unwrap().as_str(), "fails");
-    assert_eq!(node.life(&sleeps, |_| true).ended_at, None);
+    let user = Actor { who: Who::LocalUser, path: Some(Way::Unix) };
+    assert_eq!(life.by, Some(user.clone()), "nobody is said to have had it started");
     let epoch = format!("{:016x}", life.epoch.0);
     let record: LifeRecord = node.read(&format!("/v1/history/{}/{epoch}", life.agent_id));
     assert!(!record.changes.is_empty());
@@ -207,6 +210,17 @@ fn whatever_ran_can_be_looked_up_with_its_exit_code() {
     assert_eq!(rows[0]["agentId"], sleeps.agent_id.to_string());
     let (shown, said) = node.cli(&["history", "--since", "1d", "--search", "nothing-like-this"]);
     assert_eq!((shown.as_str(), said.is_empty()), ("", false));
+    // Who stops an agent is noted, too, and that it ended is nobody's doing.
+    let path = format!("/v1/agents/{}/stop", sleeps.agent_id);
+    assert_eq!(node.ask("POST", &path, Some(json!({}))).0, 202);
+    let stopped = node.life(&sleeps, |life| life.ended_at.is_some());
+    let path = format!("/v1/history/{}/{:016x}", stopped.agent_id, stopped.epoch.0);
+    let changes = node.read::<LifeRecord>(&path).changes;
+    let by = |state: AgentState| {
+        let to = |change: &&LifeChange| matches!(change.what, ChangeKind::State { to, .. } if to == state);
+        changes.iter().find(to).unwrap_or_else(|| panic!("{changes:?}")).by.clone()
+    };
+    assert_eq!((by(AgentState::Stopping), by(AgentState::Exited)), (Some(user), None));
 }
 
 #[test]
@@ -246,12 +260,10 @@ fn no_row_stays_open_of_what_ended_while_the_node_was_dead() {
 }
 
 #[test]
-fn a_damaged_history_stops_neither_the_node_nor_its_agents_nor_its_devices() {
+fn a_damaged_history_stops_neither_the_node_nor_its_agents() {
     let mut node = Node::start();
     let sleeps = node.spawn(json!({ "argv": ["sleep", "600"] }));
     node.life(&sleeps, |_| true);
-    let (code, _) = node.cli(&["pair", "--json"]);
-    assert!(code.contains("code"), "{code}");
     node.kill();
     let file = node.state().join("node.db");
     std::fs::write(&file, "no database").unwrap();

@@ -11,7 +11,11 @@ use std::{env, io::IsTerminal, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use gantline_relay::state::StateDir;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// Admits Gantline's nodes, joins clients to them, and can read nothing of what passes.
 #[derive(Debug, Parser)]
@@ -66,14 +70,20 @@ impl Place {
 /// Runs the command line of this process. 0: done; 1: not; 2: the command line is wrong.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("GANTLINE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let usual =
+        || Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
+    let wanted = env::var("GANTLINE_LOG").ok().map(|said| said.parse::<Targets>());
+    let (wanted, problem) = match wanted {
+        Some(Ok(wanted)) => (wanted, None),
+        Some(Err(why)) => (usual(), Some(why)),
+        None => (usual(), None),
+    };
     let has_colour = std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(has_colour)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(has_colour);
+    tracing_subscriber::registry().with(lines).with(wanted).init();
+    if let Some(why) = problem {
+        tracing::warn!(%why, "GANTLINE_LOG is not understood; write it like info,sqlx=warn");
+    }
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

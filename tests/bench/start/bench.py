@@ -174,8 +174,29 @@ class GantlineCli(Gantline):
         pass
 
 
+class GantlineService(Gantline):
+    """An agent with more than a command: it is on the disk before the answer, so that also the next
+    node looks after it."""
+
+    name, daemon, crowd = "gantline, API, service", None, None
+
+    def __init__(self, api):
+        self.api, self.acts, self.connection = api, api.acts, api.connection
+
+    def start(self, _number):
+        service = {"argv": self.acts.argv(), "restart": "on-failure"}
+        agent = self.ask(self.connection, "POST", "/v1/agents", service)
+        self.acts.wait(1)
+        return agent["agentId"]
+
+    def end(self):
+        pass
+
+
 class Pueue:
-    name = "pueue add"
+    """Its queue is looked at every so often: what is added waits for that."""
+
+    name = "pueue add, queued"
 
     def __init__(self, acts, scratch, directory):
         self.acts, self.client = acts, directory / "pueue"
@@ -198,15 +219,34 @@ class Pueue:
     def after(self, _):
         pass
 
-    def crowd(self):
-        self.ask("clean")
-        for _ in range(CROWD):
-            self.ask("add", "--", f"echo >{self.acts.path}; exec sleep 600")
+    crowd = None
 
     def end(self):
         self.ask("kill", "--all")
         self.daemon.terminate()
         self.daemon.wait()
+
+
+class PueueAtOnce(Pueue):
+    """The same daemon, told not to wait: the twin of what Gantline does."""
+
+    name = "pueue add --immediate"
+
+    def __init__(self, queued):
+        self.queued, self.acts = queued, queued.acts
+        self.client, self.environ, self.daemon = queued.client, queued.environ, queued.daemon
+
+    def start(self, _number):
+        self.ask("add", "--immediate", "--", f"echo >{self.acts.path}")
+        self.acts.wait(1)
+
+    def crowd(self):
+        self.ask("clean")
+        for _ in range(CROWD):
+            self.ask("add", "--immediate", "--", f"echo >{self.acts.path}; exec sleep 600")
+
+    def end(self):
+        pass
 
 
 class Supervisor:
@@ -244,9 +284,9 @@ class Supervisor:
 
 
 def usage(pid):
-    """Resident KiB and processor seconds of a process."""
+    """Resident bytes and processor seconds of a process."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    resident = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return resident, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -265,9 +305,10 @@ def main():
     contestants = []
     try:
         api = Gantline(acts, scratch, asked.gantline.resolve())
-        contestants += [Bare(acts, scratch), api, GantlineCli(api)]
+        contestants += [Bare(acts, scratch), api, GantlineService(api), GantlineCli(api)]
         if asked.pueue:
-            contestants.append(Pueue(acts, scratch, asked.pueue))
+            queued = Pueue(acts, scratch, asked.pueue)
+            contestants += [queued, PueueAtOnce(queued)]
         if asked.supervisor:
             starts = (asked.rounds + 1) * STARTS
             contestants.append(Supervisor(acts, scratch, asked.supervisor, starts))
@@ -313,30 +354,31 @@ def crowding(contestants, idle, told):
         one.crowd()
         one.acts.wait(CROWD)
         told[one.name]["hundredMs"] = (time.perf_counter() - begun) * 1000
-    watched = [one for one in contestants if one.daemon]
+    watched = [one for one in contestants if one.daemon and one.crowd]
     time.sleep(2)
     before = {one.name: usage(one.daemon.pid)[1] for one in watched}
     time.sleep(idle)
     for one in watched:
         resident, seconds = usage(one.daemon.pid)
         cpu = 100 * (seconds - before[one.name]) / idle
-        told[one.name]["idle"] = {"residentKib": resident, "cpuPercent": cpu, "seconds": idle}
+        told[one.name]["idle"] = {"residentBytes": resident, "cpuPercent": cpu, "seconds": idle}
 
 
 def show(told):
-    print(f"{'':22} {'p50 ms':>8} {'p99 ms':>8}  {'medians':>15} {'100 at once':>12} {'idle RSS':>10} {'idle CPU':>9}")
+    print(f"{'':24} {'p50 ms':>8} {'p99 ms':>8}  {'medians':>15} {'100 at once':>12} {'idle RSS':>10} {'idle CPU':>9}")
     for name, of in told.items():
         start, idle = of["startMs"], of.get("idle")
         spread = f"{start['medianLeast']:.2f} to {start['medianMost']:.2f}"
         hundred = f"{of['hundredMs']:.0f} ms" if "hundredMs" in of else ""
-        resident = f"{idle['residentKib'] / 1024:.1f} MiB" if idle else ""
+        resident = f"{idle['residentBytes'] / 1e6:.1f} MB" if idle else ""
         cpu = f"{idle['cpuPercent']:.2f} %" if idle else ""
-        print(f"{name:22} {start['p50']:8.2f} {start['p99']:8.2f}  {spread:>15} {hundred:>12} {resident:>10} {cpu:>9}")
+        print(f"{name:24} {start['p50']:8.2f} {start['p99']:8.2f}  {spread:>15} {hundred:>12} {resident:>10} {cpu:>9}")
     api, cli = told["gantline, API"], told["gantline spawn"]
     bars = [
         ("API call to running, p50", api["startMs"]["p50"], 3, "ms"),
         ("gantline spawn, p50", cli["startMs"]["p50"], 15, "ms"),
-        ("idle node with 100 agents", api["idle"]["residentKib"] / 1024, 20, "MiB"),
+        ("idle node with 100 agents", api["idle"]["residentBytes"] / 1e6, 20, "MB"),
+        ("the same, processor", api["idle"]["cpuPercent"], 0.1, "%"),
     ]
     for what, value, bar, unit in bars:
         print(f"{'met   ' if value <= bar else 'MISSED'} {what}: {value:.2f} {unit}, bar {bar} {unit}")

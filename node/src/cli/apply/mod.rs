@@ -33,8 +33,8 @@ use super::{
     text,
 };
 
-/// The greatest file, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
+/// The greatest file, in bytes: all that a machine keeps of agents fits in, as `export` writes it.
+const MAX_FILE: u64 = 16 << 20;
 /// How long an agent may take to be gone beyond its grace.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// How often is asked whether it is.
@@ -153,7 +153,7 @@ fn read(path: &PathBuf) -> Result<(String, String), Failure> {
     };
     match read {
         Ok(length) if length as u64 > MAX_FILE => {
-            Err(Failure::usage(format!("{name} is larger than 1 MiB")))
+            Err(Failure::usage(format!("{name} is larger than 16 MiB")))
         }
         Ok(_) => Ok((if name == "-" { "standard input".to_owned() } else { name }, text)),
         Err(error) => Err(Failure::failed(format!("{name} can't be read: {error}"))),

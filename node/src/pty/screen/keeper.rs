@@ -17,16 +17,18 @@ use super::{
     Origin, Shot,
     answers::Answers,
     checkpoint::Checkpoint,
-    memory,
     parser::{Failed, Parser},
     query::{self, Query},
     replay,
     scan::{Part, Scanner},
     thread,
 };
-use crate::pty::{
-    host::Host,
-    log::{Log, MarkKind, Read},
+use crate::{
+    memory,
+    pty::{
+        host::Host,
+        log::{Log, MarkKind, Read},
+    },
 };
 
 /// The least time between two looks at the output, as for viewers.
@@ -507,6 +509,7 @@ mod tests {
             epoch: Epoch(7),
             number: 1,
             created_at: at,
+            agent_created_at: None,
         };
         let files = shims.record(agent_id);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(files.dir()).unwrap();

@@ -10,7 +10,6 @@
 mod answers;
 pub mod checkpoint;
 mod keeper;
-mod memory;
 mod modes;
 pub mod parser;
 mod query;

@@ -336,6 +336,15 @@ fn a_node_that_comes_back_goes_on_where_the_last_one_was() {
     assert_eq!(story.fleet.open(story.now), []);
     assert_eq!(story.state("web"), AgentState::Healthy);
     assert_eq!(story.hears(Event::Running(web, Life(5))), [Action::StartProbe(web, Life(5))]);
+    // What is wrong with it is known to the next node as well, before it is probed there.
+    story.hears(Event::ProbeFailed(web, Life(5), "no answer".to_owned()));
+    story.hears(Event::ProbeFailed(web, Life(5), "no answer".to_owned()));
+    story.hears(Event::ProbeFailed(web, Life(5), "no answer".to_owned()));
+    assert_eq!(story.state("web"), AgentState::Unhealthy);
+    story.node_goes(1.0, false);
+    assert_eq!(story.state("web"), AgentState::Unhealthy);
+    assert!(story.reason("web").contains("no answer"), "{}", story.reason("web"));
+    story.hears(Event::Running(web, Life(5)));
     // The breaker has not forgotten either.
     story.exits("web", 5, FAILED);
     assert_eq!(story.state("web"), AgentState::RestartLimit);
