@@ -16,13 +16,15 @@ export function duplexOf(socket: WebSocket, signal: AbortSignal): Duplex {
 
   // A WebSocket can't be told to wait. The node sends no more than a viewer has acknowledged, which
   // bounds what gathers here.
+  let over = false;
   const incoming = new ReadableStream<Uint8Array>({
     start(controller) {
-      let over = false;
       const end = (why: Error | null) => {
         if (over) return;
         over = true;
         signal.removeEventListener("abort", close);
+        // Without a size wanted it has failed already: nobody is left to be told.
+        if (controller.desiredSize === null) return;
         if (why === null) controller.close();
         else controller.error(why);
       };
@@ -35,7 +37,12 @@ export function duplexOf(socket: WebSocket, signal: AbortSignal): Duplex {
         end(wasClean ? null : new Error(reason || "the connection broke")),
       );
     },
-    cancel: close,
+    cancel() {
+      // What ends the socket now is this.
+      over = true;
+      signal.removeEventListener("abort", close);
+      socket.close();
+    },
   });
 
   return {
