@@ -134,6 +134,15 @@ fn who_waits_is_listed_and_says_for_what_and_starts_when_that_comes_true() {
 }
 
 #[test]
+fn an_agent_that_is_always_restarted_is_ended_for_good_by_kill_9_too() {
+    let home = Home::with_node();
+    home.ok(&["spawn", "--name", "db", "--restart", "always", "--", "sleep", "600"]);
+    home.ok(&["kill", "-9", "db"]);
+    let ended = until(&home, "db", |agent| agent["pid"].is_null());
+    assert_eq!((&ended["desired"], &ended["restarts"]), (&json!("stopped"), &json!(0)), "{ended}");
+}
+
+#[test]
 fn several_agents_are_stopped_started_and_restarted_by_one_command() {
     let home = Home::with_node();
     let names = ["one", "two"];

@@ -80,19 +80,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         Some(agent) => vec![agent::find(&reached, agent).await?],
         None => running(&reached).await?,
     };
-    let signal = match args.now {
-        true => Some(Signal::Kill),
-        false => args.signal.map(Signal::from),
-    };
+    let signal = args.signal.map(Signal::from);
     for id in ids {
-        let request = match signal {
-            Some(signal) => {
-                Request::post(format!("/v1/agents/{id}/signal"), &SignalRequest { signal })?
-            }
-            None => Request::post(format!("/v1/agents/{id}/stop"), &serde_json::json!({}))?,
+        let asked = match signal {
+            Some(signal) => send(&reached, id, signal).await,
+            None => stop(&reached, id).await,
         };
-        match reached.request(request).await {
-            Ok(_) => {}
+        match asked {
+            Ok(()) => {}
             // It has ended meanwhile.
             Err(failure) if args.all => {
                 out::say(format!("{id}: {failure}"));
@@ -100,12 +95,27 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             }
             Err(failure) => return Err(failure),
         }
+        if args.now {
+            // Stopped before, so that nobody starts it again. What refuses now has ended.
+            let _ = send(&reached, id, Signal::Kill).await;
+        }
         out::say(match signal {
             Some(signal) => format!("{id}: sent {}", format!("{signal:?}").to_uppercase()),
+            None if args.now => format!("{id}: killed"),
             None => format!("{id}: stopping"),
         });
     }
     Ok(Exit::Ok)
+}
+
+async fn stop(reached: &Reached, id: AgentId) -> Result<(), Failure> {
+    let request = Request::post(format!("/v1/agents/{id}/stop"), &serde_json::json!({}))?;
+    reached.request(request).await.map(drop)
+}
+
+async fn send(reached: &Reached, id: AgentId, signal: Signal) -> Result<(), Failure> {
+    let request = Request::post(format!("/v1/agents/{id}/signal"), &SignalRequest { signal })?;
+    reached.request(request).await.map(drop)
 }
 
 async fn running(reached: &Reached) -> Result<Vec<AgentId>, Failure> {
