@@ -252,7 +252,7 @@ impl Shim {
         // Until there is somebody who writes, this never has anything.
         let disk = self.disk.descriptor().unwrap_or_else(|| self.signals.descriptor());
         awaited.push(PollFd::new(disk, PollFlags::IN));
-        let may_read = !self.is_held();
+        let may_read = !self.is_held(now);
         for (index, (fd, _)) in self.process.outputs().into_iter().flatten().enumerate() {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, may_read);
@@ -303,7 +303,8 @@ impl Shim {
             (None, _) => None,
         };
         let due = self.connections.iter().filter_map(|connection| connection.due(&self.log)).min();
-        [phase, look, due, self.retry()].into_iter().flatten().min()
+        let disk = self.log.awaits_disk().filter(|until| *until > now);
+        [phase, look, due, disk, self.retry()].into_iter().flatten().min()
     }
 
     /// Whether nothing would be lost if this process were no more.
@@ -355,9 +356,16 @@ impl Shim {
         self.process.tree().signal_all(Signal::Cont);
     }
 
-    /// Whether somebody reads everything, and is not so far yet.
-    fn is_held(&self) -> bool {
-        if !matches!(self.phase, Phase::Running) || self.process.size().is_some() {
+    /// Whether the process is to wait: for a disk that is at work, or for somebody who reads
+    /// everything and is not so far yet.
+    fn is_held(&self, now: Instant) -> bool {
+        if !matches!(self.phase, Phase::Running) {
+            return false;
+        }
+        if self.log.awaits_disk().is_some_and(|until| now < until) {
+            return true;
+        }
+        if self.process.size().is_some() {
             return false;
         }
         let (end, noted) = (self.log.end().0, self.log.ring().marks_noted());
@@ -371,7 +379,7 @@ impl Shim {
 
     fn read_output(&mut self) {
         for which in 0..2 {
-            if self.is_held() {
+            if self.is_held(Instant::now()) {
                 return;
             }
             let (got, kind, bytes) = self.process.read(which);

@@ -29,6 +29,8 @@ use super::disk::Job;
 
 /// How long to leave a disk alone that refused.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a disk may take with one job before it is not waited for: it hangs.
+const AWAITED: Duration = Duration::from_millis(250);
 /// Blocks that are worth writing, as long as more will come: to hand them over takes as long as to write
 /// one.
 const WORTH: usize = 4;
@@ -55,8 +57,8 @@ pub(crate) struct Log {
     ring: Ring,
     /// Files that are to be removed.
     stale: Vec<Arc<PathBuf>>,
-    /// A job was given out.
-    is_at_work: bool,
+    /// Since when the disk has a job.
+    at_work: Option<Instant>,
     /// Everything is to go to the disk.
     is_retired: bool,
     /// The disk refused, and is asked again then.
@@ -71,7 +73,7 @@ impl Log {
         Self {
             ring: Ring::new(limits),
             stale: Vec::new(),
-            is_at_work: false,
+            at_work: None,
             is_retired: false,
             retry: None,
             stream: None,
@@ -115,7 +117,7 @@ impl Log {
 
     /// Nothing would be lost if there were no memory any more.
     pub(crate) fn is_on_disk(&self) -> bool {
-        self.ring.is_on_disk() && !self.is_at_work
+        self.ring.is_on_disk() && self.at_work.is_none()
     }
 
     /// When the disk is to be asked again.
@@ -123,9 +125,15 @@ impl Log {
         self.retry
     }
 
+    /// Until when to append nothing, unless the disk is done before: it is at work, and what a
+    /// process writes faster would be lost.
+    pub(crate) fn awaits_disk(&self) -> Option<Instant> {
+        self.at_work.filter(|_| self.ring.is_crowded()).map(|since| since + AWAITED)
+    }
+
     /// What the disk is to do next, if it has nothing to do for the log and there is something.
     pub(super) fn next_job(&mut self, now: Instant) -> Option<Job> {
-        if self.is_at_work || self.retry.is_some_and(|retry| now < retry) {
+        if self.at_work.is_some() || self.retry.is_some_and(|retry| now < retry) {
             return None;
         }
         let job = match std::mem::take(&mut self.stale) {
@@ -138,13 +146,13 @@ impl Log {
                 Job::Spill { at, blocks }
             }
         };
-        (self.is_at_work, self.retry) = (true, None);
+        (self.at_work, self.retry) = (Some(now), None);
         Some(job)
     }
 
     /// What became of [`Job::Spill`].
     pub(crate) fn spilled(&mut self, outcome: io::Result<Written>, now: Instant) {
-        self.is_at_work = false;
+        self.at_work = None;
         match outcome {
             Ok(Written { path, at, begins, length }) => {
                 self.stale = self.ring.spilled(at, length, &path, begins);
@@ -155,7 +163,7 @@ impl Log {
 
     /// [`Job::Remove`] is done.
     pub(crate) const fn removed(&mut self) {
-        self.is_at_work = false;
+        self.at_work = None;
     }
 
     /// At most `limit` bytes from `from` on.
@@ -180,4 +188,48 @@ pub(crate) fn kept(dir: &std::path::Path, end: Offset, marks: Vec<Mark>) -> Ring
     let mut ring = Ring::of_segments(spill::segments(dir), end);
     marks.into_iter().for_each(|mark| ring.mark_at(mark));
     ring
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Appends until the log asks to wait, and returns how often.
+    fn append(log: &mut Log, at_most: usize, now: Instant) -> usize {
+        let is_free = |log: &Log| log.awaits_disk().is_none_or(|until| now >= until);
+        (0..at_most)
+            .take_while(|_| is_free(log).then(|| log.append(&[7; 65_536], None)).is_some())
+            .count()
+    }
+
+    #[test]
+    fn what_is_written_faster_than_a_disk_at_work_takes_it_waits_and_is_not_lost() {
+        let mut log = Log::new(Limits { memory: 64 << 10, file: 1 << 40 });
+        let (now, path) = (Instant::now(), Arc::new(PathBuf::from("log")));
+        let mut job = None;
+        for _ in 0..2000 {
+            if append(&mut log, 1, now) == 0 {
+                // The disk takes one job for a whole crowd.
+                let Some(Job::Spill { at, blocks }) = job.take() else { panic!("no job") };
+                let length = blocks.iter().map(|block| block.len() as u64).sum();
+                log.spilled(Ok(Written { path: path.clone(), begins: 0, at, length }), now);
+            }
+            job = log.next_job(now).or(job);
+            assert_eq!(log.start(), Offset(0));
+        }
+        assert!(log.end() > Offset(1000 * 65_536), "{:?}", log.end());
+    }
+
+    #[test]
+    fn a_disk_that_hangs_or_refuses_holds_no_process_up() {
+        let mut log = Log::new(Limits { memory: 64 << 10, file: 1 << 40 });
+        let now = Instant::now();
+        append(&mut log, 100, now);
+        assert!(log.next_job(now).is_some());
+        append(&mut log, 1000, now);
+        assert_eq!(log.awaits_disk(), Some(now + AWAITED));
+        assert_eq!(append(&mut log, 1000, now + AWAITED), 1000);
+        log.spilled(Err(io::ErrorKind::StorageFull.into()), now + AWAITED);
+        assert_eq!(append(&mut log, 1000, now + AWAITED), 1000);
+    }
 }

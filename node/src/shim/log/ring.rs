@@ -15,6 +15,8 @@ use super::spill::Piece;
 pub(crate) const BLOCK: usize = 64 * 1024;
 /// Blocks that may wait for the disk. When it is slower than the process, the oldest are lost.
 const MAX_EVICTED: usize = 128;
+/// So many are too many while the disk is at work: what one read adds has room above it.
+const CROWDED: usize = MAX_EVICTED - 4;
 /// Blocks that are written at once.
 const RUN: usize = 16;
 /// Marks that are kept. The oldest go first.
@@ -278,6 +280,11 @@ impl Ring {
     /// Whether everything is on the disk, or lost.
     pub(crate) fn is_on_disk(&self) -> bool {
         self.evicted.is_empty() && self.in_memory == 0
+    }
+
+    /// Whether a little more output would cost some that is older.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.evicted.len() >= CROWDED
     }
 
     /// What is to be written next: where it begins, and blocks that follow each other.
