@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gantline_protocol::{Offset, terminal::MAX_PAYLOAD};
+use gantline_protocol::{
+    Offset,
+    terminal::{ACK_STEP, MAX_PAYLOAD},
+};
 
 /// The least time between two batches of output.
 const BETWEEN: Duration = Duration::from_millis(4);
@@ -22,8 +25,6 @@ const TIMED: usize = 64;
 const MAY_LAG: u64 = 1024 * 1024;
 /// A viewer that would be so long behind at its own pace is given the screen instead.
 const CATCHES_UP: Duration = Duration::from_secs(5);
-/// Viewers acknowledge in steps, at most of this size: what is under way and less may never be.
-const STEP: u64 = 32 * 1024;
 /// Over how long the pace of a viewer is taken.
 const PACED: Duration = Duration::from_millis(500);
 
@@ -91,7 +92,8 @@ impl Flow {
         }
         self.busy.get_or_insert((now, self.acked));
         if self.is_hopeless(end) {
-            let is_drained = self.sent.0.saturating_sub(self.acked.0) < STEP;
+            // What is less than a step may never be acknowledged.
+            let is_drained = self.sent.0.saturating_sub(self.acked.0) < ACK_STEP;
             return if is_drained { Next::Skip } else { Next::Acknowledgement };
         }
         if self.sent.0.saturating_sub(self.acked.0) >= self.window {
@@ -316,7 +318,7 @@ mod tests {
         assert_eq!(still.skips, [], "it has to take what it was sent before");
         // All but what is less than a step is acknowledged.
         let (sent, now) = (still.flow.at(), still.now);
-        still.flow.acknowledged(Offset(sent.0 - STEP + 1), now);
+        still.flow.acknowledged(Offset(sent.0 - ACK_STEP + 1), now);
         assert_eq!(still.flow.next(Offset(still.written(10 * MB)), false, now), Next::Skip);
     }
 
@@ -356,7 +358,7 @@ mod tests {
                             flow.sent(Offset(upto), now);
                         }
                         Next::Skip => {
-                            prop_assert!(flow.sent.0 - flow.acked.0 < STEP);
+                            prop_assert!(flow.sent.0 - flow.acked.0 < ACK_STEP);
                             prop_assert!(end - flow.sent.0 > MAY_LAG);
                             flow.skipped(Offset(end), now);
                         }

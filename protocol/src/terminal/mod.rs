@@ -20,6 +20,9 @@ pub const MAX_PAYLOAD: usize = 65_536;
 /// The greatest message, type byte included, of known and unknown type alike: the greatest
 /// payload and 64 bytes for whatever stands before it.
 pub const MAX_MESSAGE: usize = MAX_PAYLOAD + 64;
+/// Output that a viewer may have shown before it says so, in bytes: what it has not acknowledged may be
+/// less than this and shown all the same.
+pub const ACK_STEP: u64 = 32 * 1024;
 
 /// Types from here on are skipped by whoever doesn't know them.
 const OPTIONAL: u8 = 0x80;

@@ -11,8 +11,8 @@ use gantline_protocol::{
     Epoch, Offset, ViewerId,
     api::ExitStatus,
     terminal::{
-        Attach, MAX_PAYLOAD, NodeMessage, Position, Snapshot, TerminalSize, ViewerMessage,
-        ViewerMode,
+        ACK_STEP, Attach, MAX_PAYLOAD, NodeMessage, Position, Snapshot, TerminalSize,
+        ViewerMessage, ViewerMode,
     },
 };
 
@@ -25,8 +25,6 @@ const MAX_HELD: usize = 256 * 1024;
 const MAX_PIECES: usize = 1024;
 /// A screen is at most so long, in bytes.
 const MAX_SCREEN: usize = 8 * 1024 * 1024;
-/// Output is acknowledged in steps of this, in bytes: an eighth of the least window.
-const ACK_STEP: u64 = 32 * 1024;
 
 /// A viewer of one agent. It outlives the connections that carry it.
 #[derive(Debug)]
