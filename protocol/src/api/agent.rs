@@ -47,9 +47,12 @@ impl SpawnRequest {
     /// Whether it says no more than what to run, under which name, in which size.
     #[must_use]
     pub fn is_command_alone(&self) -> bool {
-        let Self { command, name, size, .. } = self;
-        let plain = Self { name: name.clone(), size: *size, ..Self::new(command.clone()) };
-        command.env.is_empty() && *self == plain
+        let Self { command, name: _, size: _, scrollback_kb, log_mb, supervision, applied } = self;
+        command.env.is_empty()
+            && scrollback_kb.is_none()
+            && log_mb.is_none()
+            && *supervision == Supervision::default()
+            && !applied
     }
 
     /// Asks for an agent of which nothing but its command is said.
