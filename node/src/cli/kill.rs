@@ -95,13 +95,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             }
             Err(failure) => return Err(failure),
         }
-        if args.now {
-            // Stopped before, so that nobody starts it again. What refuses now has ended.
-            let _ = send(&reached, id, Signal::Kill).await;
-        }
+        // Stopped before, so that nobody starts it again.
+        let is_killed = args.now && send(&reached, id, Signal::Kill).await.is_ok();
         out::say(match signal {
             Some(signal) => format!("{id}: sent {}", format!("{signal:?}").to_uppercase()),
-            None if args.now => format!("{id}: killed"),
+            None if is_killed => format!("{id}: killed"),
             None => format!("{id}: stopping"),
         });
     }
