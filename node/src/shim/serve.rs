@@ -252,7 +252,7 @@ impl Shim {
         // Until there is somebody who writes, this never has anything.
         let disk = self.disk.descriptor().unwrap_or_else(|| self.signals.descriptor());
         awaited.push(PollFd::new(disk, PollFlags::IN));
-        let may_read = !self.is_held(now);
+        let may_read = !self.is_held();
         for (index, (fd, _)) in self.process.outputs().into_iter().flatten().enumerate() {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, may_read);
@@ -358,11 +358,11 @@ impl Shim {
 
     /// Whether the process is to wait: for a disk that is at work, or for somebody who reads
     /// everything and is not so far yet.
-    fn is_held(&self, now: Instant) -> bool {
+    fn is_held(&self) -> bool {
         if !matches!(self.phase, Phase::Running) {
             return false;
         }
-        if self.log.awaits_disk().is_some_and(|until| now < until) {
+        if self.log.awaits_disk().is_some_and(|until| Instant::now() < until) {
             return true;
         }
         if self.process.size().is_some() {
@@ -379,7 +379,7 @@ impl Shim {
 
     fn read_output(&mut self) {
         for which in 0..2 {
-            if self.is_held(Instant::now()) {
+            if self.is_held() {
                 return;
             }
             let (got, kind, bytes) = self.process.read(which);
