@@ -190,11 +190,19 @@ describe("the machine's own dashboard", () => {
       const { line } = await other.code();
       await page.getByRole("link", { name: "Fleet" }).click();
       await page.getByRole("button", { name: "Add machine" }).click();
+      const section = page.getByRole("region", { name: "grace" });
+      const viaRelay = section.getByText("Relay", { exact: true });
+      // The answer says "connecting"; here it comes after the event that says "connected".
+      await page.route("**/v1/machines", async (route) => {
+        const response = await route.fetch();
+        await viaRelay.waitFor({ state: "attached" });
+        await route.fulfill({ response });
+      });
       await page.getByLabel("2. The line that it shows").fill(line);
       await page.getByRole("button", { name: "Pair", exact: true }).click();
       await wordsOf(page);
-      const section = page.getByRole("region", { name: "grace" });
-      await section.getByText("Relay", { exact: true }).waitFor();
+      await page.unroute("**/v1/machines");
+      await viaRelay.waitFor();
       await section.getByRole("link", { name: "far-away" }).click();
       await shows(page, agent, "ready>");
       await type(page, agent, "echo $((40 + 2))\n");
@@ -209,7 +217,7 @@ describe("the machine's own dashboard", () => {
       await shows(page, here, "ready>");
       await other.startNode();
       await page.getByRole("link", { name: "Fleet" }).click();
-      await section.getByText("Relay", { exact: true }).waitFor();
+      await viaRelay.waitFor();
       await section.getByRole("link", { name: "far-away" }).click();
       await type(page, agent, "echo $((50 + 3))\n");
       await shows(page, agent, /^53$/m);

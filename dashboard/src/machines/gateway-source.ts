@@ -30,8 +30,9 @@ export class GatewaySource implements Source {
   readonly #onLocked: () => void;
   readonly #stop = new AbortController();
   readonly #ways = new Map<string, GatewayWay>();
-  /** The machines that events told of since the last list was asked for. */
-  #told = new Set<string>();
+  /** How many events have told of a machine, and which was the last to tell of each. */
+  #events = 0;
+  readonly #told = new Map<string, number>();
 
   /** `onLocked`: the token is of an earlier start of the node. */
   constructor(token: string, onLocked: () => void) {
@@ -55,13 +56,17 @@ export class GatewaySource implements Source {
   }
 
   async pair(key: MachineKey): Promise<Paired> {
+    const asked = this.#events;
     const { machine, safetyNumber } = await this.#ask<AddedMachine>("POST", urls.machines(), key);
-    this.#show(machine);
+    this.#showAnswer(machine, asked);
     return { machineId: machine.machineId, safetyNumber };
   }
 
   async rename(machineId: string, name: string): Promise<void> {
-    this.#show(await this.#ask<MachineSummary>("PATCH", urls.machine(machineId), { name }));
+    const asked = this.#events;
+    const body = { name };
+    const machine = await this.#ask<MachineSummary>("PATCH", urls.machine(machineId), body);
+    this.#showAnswer(machine, asked);
   }
 
   async forget(machineId: string): Promise<void> {
@@ -70,14 +75,14 @@ export class GatewaySource implements Source {
   }
 
   async #list(): Promise<void> {
-    // What an event says meanwhile may be newer than the list.
-    const told = new Set<string>();
-    this.#told = told;
+    const asked = this.#events;
     try {
       const found = await this.#ask<MachineSummary[]>("GET", urls.machines());
       const ids = new Set(found.map((summary) => summary.machineId));
-      for (const id of fleet.getState().machines.keys()) if (!ids.has(id)) this.#drop(id);
-      for (const summary of found) if (!told.has(summary.machineId)) this.#show(summary);
+      for (const id of fleet.getState().machines.keys()) {
+        if (!ids.has(id) && !this.#isToldSince(asked, id)) this.#drop(id);
+      }
+      for (const summary of found) this.#showAnswer(summary, asked);
       machinesListed();
     } catch (error) {
       machinesBroken(error instanceof Error ? error.message : String(error));
@@ -87,10 +92,11 @@ export class GatewaySource implements Source {
   #heard({ machineId, event }: GatewayEvent): void {
     switch (event.kind) {
       case "machine-changed":
-        this.#told.add(event.machine.machineId);
+        this.#tell(event.machine.machineId);
         this.#show(event.machine);
         break;
       case "machine-forgotten":
+        this.#tell(event.machineId);
         this.#drop(event.machineId);
         break;
       case "agent-changed":
@@ -103,6 +109,20 @@ export class GatewaySource implements Source {
         machineHeard(machineId, event);
         break;
     }
+  }
+
+  #tell(machineId: string): void {
+    this.#events += 1;
+    this.#told.set(machineId, this.#events);
+  }
+
+  /** Whether an event told of a machine after `asked` had been heard: it knows better than an answer. */
+  #isToldSince(asked: number, machineId: string): boolean {
+    return (this.#told.get(machineId) ?? 0) > asked;
+  }
+
+  #showAnswer(summary: MachineSummary, asked: number): void {
+    if (!this.#isToldSince(asked, summary.machineId)) this.#show(summary);
   }
 
   #show(summary: MachineSummary): void {
