@@ -35,7 +35,7 @@ struct Waiting {
     notes: VecDeque<Note>,
     samples: VecDeque<Arc<Vitals>>,
     dropped: Option<Dropped>,
-    /// How many notes were ever taken in.
+    /// How many notes were ever taken in, and doubts.
     noted: u64,
     /// How many were ever dropped.
     lost: u64,
@@ -60,7 +60,7 @@ pub(super) struct Work {
     pub(super) notes: Vec<Note>,
     pub(super) samples: Vec<Arc<Vitals>>,
     pub(super) dropped: Option<Dropped>,
-    /// The last of the notes, counted from the first.
+    /// The last of the notes and doubts, counted from the first.
     pub(super) noted: u64,
     pub(super) is_doubted: bool,
     pub(super) is_suspect: bool,
@@ -104,13 +104,16 @@ impl Journal {
         self.queue.arrived.notify_one();
     }
 
-    /// How many notes were ever taken in.
+    /// How many notes and doubts were ever taken in: what is written then holds all of them.
     pub(super) fn noted(&self) -> u64 {
         self.queue.lock().noted
     }
 
     pub(super) fn doubt(&self) {
-        self.queue.lock().is_doubted = true;
+        let mut waiting = self.queue.lock();
+        waiting.is_doubted = true;
+        waiting.noted += 1;
+        drop(waiting);
         self.queue.arrived.notify_one();
     }
 

@@ -57,7 +57,7 @@ struct Shared {
     path: PathBuf,
     /// Counts how often the database was opened; readers open theirs anew after it.
     opened: watch::Sender<u64>,
-    /// The last note that is written.
+    /// The last note or doubt that is dealt with.
     written: watch::Sender<u64>,
     status: Mutex<HistoryStatus>,
     /// Tells what the agents do.
