@@ -6,6 +6,7 @@ mod connection;
 mod disk;
 mod input;
 pub mod log;
+mod patience;
 mod process;
 pub(crate) mod record;
 mod serve;

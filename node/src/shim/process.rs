@@ -15,6 +15,7 @@ use gantline_protocol::{
 use rustix::process::{Pid, kill_process_group};
 
 use super::{
+    patience::Patience,
     sys,
     tree::{Placed, Tree, number},
 };
@@ -26,9 +27,7 @@ const READ: usize = 64 * 1024;
 /// Whoever has written so much at once writes more. A terminal gives 4 KiB at a time, and to be woken
 /// for each takes longer than the next one does: it is tried for so long instead.
 const FLOOD: usize = 2048;
-const PATIENCE: Duration = Duration::from_micros(30);
-/// How often that is left out when it was in vain.
-const IN_VAIN: u32 = 16;
+const NEXT: Duration = Duration::from_micros(30);
 
 /// A process, and our ends of what it talks to.
 #[derive(Debug)]
@@ -90,7 +89,7 @@ impl Process {
                 (pid, Ends::Pipes { out: stdout, err: stderr })
             }
         };
-        let (buffer, patience) = (vec![0; READ], Patience::default());
+        let (buffer, patience) = (vec![0; READ], Patience::new(NEXT));
         Ok(Self { tree: Tree::new(pid, placed), ends, buffer, patience })
     }
 
@@ -153,13 +152,7 @@ impl Process {
 
     /// Where its output comes from, and which it is.
     pub(super) fn outputs(&self) -> [Option<(&OwnedFd, Option<MarkKind>)>; 2] {
-        match &self.ends {
-            Ends::Terminal { master, .. } => [master.as_ref().map(|master| (master, None)), None],
-            Ends::Pipes { out, err } => [
-                out.as_ref().map(|out| (out, Some(MarkKind::Stdout))),
-                err.as_ref().map(|err| (err, Some(MarkKind::Stderr))),
-            ],
-        }
+        self.ends.outputs()
     }
 
     /// Whether anybody may still write.
@@ -170,13 +163,11 @@ impl Process {
     /// Reads what there is at one of [`Process::outputs`], as much as fits. A terminal gives 4 KiB
     /// at a time; whoever follows is told once for all there is.
     pub(super) fn read(&mut self, which: usize) -> (Got, Option<MarkKind>, &[u8]) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut patience = std::mem::take(&mut self.patience);
-        let (got, kind) = match self.outputs().get(which).copied().flatten() {
-            Some((fd, kind)) => (read_from(fd, &mut buffer, &mut patience), kind),
+        let Self { ends, buffer, patience, .. } = self;
+        let (got, kind) = match ends.outputs().get(which).copied().flatten() {
+            Some((fd, kind)) => (read_from(fd, buffer, patience), kind),
             None => (Got::End, None),
         };
-        (self.buffer, self.patience) = (buffer, patience);
         let length = match got {
             Got::Bytes(length) => length,
             Got::Nothing | Got::End => 0,
@@ -204,6 +195,18 @@ impl Process {
     }
 }
 
+impl Ends {
+    fn outputs(&self) -> [Option<(&OwnedFd, Option<MarkKind>)>; 2] {
+        match self {
+            Self::Terminal { master, .. } => [master.as_ref().map(|master| (master, None)), None],
+            Self::Pipes { out, err } => [
+                out.as_ref().map(|out| (out, Some(MarkKind::Stdout))),
+                err.as_ref().map(|err| (err, Some(MarkKind::Stderr))),
+            ],
+        }
+    }
+}
+
 fn read_from(fd: &OwnedFd, buffer: &mut [u8], patience: &mut Patience) -> Got {
     let mut length = 0;
     loop {
@@ -216,7 +219,9 @@ fn read_from(fd: &OwnedFd, buffer: &mut [u8], patience: &mut Patience) -> Got {
                 patience.is_rewarded();
             }
             Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) if length >= FLOOD && patience.is_left() => {
+            Err(rustix::io::Errno::AGAIN)
+                if length >= FLOOD && patience.is_left(Instant::now()) =>
+            {
                 std::hint::spin_loop();
             }
             // What ended will say so once more.
@@ -225,33 +230,5 @@ fn read_from(fd: &OwnedFd, buffer: &mut [u8], patience: &mut Patience) -> Got {
             // EIO is how Linux says that the other side of a terminal is closed.
             Ok(_) | Err(_) => return Got::End,
         }
-    }
-}
-
-/// Whether to try once more in a flood, rather than to be woken. Where that was in vain (others need
-/// the processor), it is not done for a while.
-#[derive(Debug, Default)]
-struct Patience {
-    until: Option<Instant>,
-    /// How often it is not tried.
-    rests: u32,
-}
-
-impl Patience {
-    fn is_left(&mut self) -> bool {
-        if self.rests > 0 {
-            self.rests -= 1;
-            return false;
-        }
-        let until = *self.until.get_or_insert_with(|| Instant::now() + PATIENCE);
-        if Instant::now() < until {
-            return true;
-        }
-        *self = Self { until: None, rests: IN_VAIN };
-        false
-    }
-
-    const fn is_rewarded(&mut self) {
-        self.until = None;
     }
 }

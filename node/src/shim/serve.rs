@@ -6,12 +6,14 @@ use std::{
     collections::VecDeque,
     fs::{self, Permissions},
     io::{self, ErrorKind},
+    mem,
     os::unix::{
         fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
     path::PathBuf,
     sync::Arc,
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,13 +25,17 @@ use gantline_protocol::{
     },
     terminal::TerminalSize,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use super::{
     connection::{Connection, Follow, OUTPUT, State},
     disk::{Disk, Done, Job},
     input::Applied,
     log::{Log, Read},
+    patience::Patience,
     process::{Got, Process},
     record::{Exit, Identity, Life, Record},
     start::Start,
@@ -58,6 +64,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 /// How long to leave a disk alone that refused to take how it ended.
 const NOTE_AGAIN: Duration = Duration::from_secs(1);
+/// How long an echo is looked for, when something was typed, before it is waited for.
+const ECHO: Duration = Duration::from_micros(80);
 /// Marks ahead of a reader that holds: there are far fewer than the log keeps.
 const MARKS_AHEAD: u64 = 1024;
 
@@ -79,6 +87,9 @@ pub(super) struct Shim {
     inputs: VecDeque<Input>,
     /// Bytes in `inputs`.
     waiting: usize,
+    /// Something was typed just now.
+    has_typed: bool,
+    echo: Patience,
     phase: Phase,
     noted: Noted,
     /// Everything is killed then, and again until nothing is left.
@@ -174,6 +185,8 @@ impl Shim {
             applied: Applied::default(),
             inputs: VecDeque::new(),
             waiting: 0,
+            has_typed: false,
+            echo: Patience::new(ECHO),
             phase: Phase::Running,
             noted: Noted::Nothing,
             kill_at: None,
@@ -268,8 +281,11 @@ impl Shim {
             flags.set(PollFlags::OUT, !connection.has_taken_all());
             awaited.push(PollFd::new(connection.stream(), flags));
         }
+        let is_echo_likely = mem::take(&mut self.has_typed);
+        let soon = is_echo_likely.then(|| poll_soon(&mut awaited, &mut self.echo)).flatten();
+        let polled = soon.unwrap_or_else(|| poll(&mut awaited, timeout.as_ref()));
         // It fails only for a signal, which has been noted.
-        let is_all = poll(&mut awaited, timeout.as_ref()).is_err();
+        let is_all = polled.is_err();
         let ready = awaited.iter().map(|one| is_all || !one.revents().is_empty());
         let ready: Vec<_> = ready.collect();
         let (ours, theirs) = ready.split_at_checked(before_connections).unwrap_or_default();
@@ -408,6 +424,7 @@ impl Shim {
                 }
                 Some(_) | None => {}
             }
+            self.has_typed = true;
             let Some(input) = self.inputs.pop_front() else { return };
             self.waiting -= input.bytes.len();
             if typed.is_none() {
@@ -439,7 +456,7 @@ impl Shim {
 
     /// Does what those who are connected ask for.
     fn listen(&mut self) {
-        let mut connections = std::mem::take(&mut self.connections);
+        let mut connections = mem::take(&mut self.connections);
         for connection in &mut connections {
             if !connection.is_ready || !connection.is_heard() {
                 continue;
@@ -673,6 +690,22 @@ impl Shim {
                 || (!connection.has_taken_all() && connection.state == State::Stranger)
         });
     }
+}
+
+/// What is there as long as patience is left, if anything comes within that time. Meanwhile others may
+/// have the processor: the process, and what the kernel does for its terminal.
+fn poll_soon(awaited: &mut [PollFd<'_>], patience: &mut Patience) -> Option<Result<usize, Errno>> {
+    const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    while patience.is_left(Instant::now()) {
+        match poll(awaited, Some(&NOW)) {
+            Ok(0) => thread::yield_now(),
+            polled => {
+                patience.is_rewarded();
+                return Some(polled);
+            }
+        }
+    }
+    None
 }
 
 impl Door {
