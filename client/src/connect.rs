@@ -11,13 +11,13 @@ use gantline_crypto::{
     Psk, PublicKey, StaticKey,
     session::{DeviceHandshake, handshake::S2},
 };
-use gantline_protocol::{MachineId, api::Machine};
-use gantline_transport::{Carriers, Dialer, PipeReader, PipeWriter, quic::Timing};
+use gantline_protocol::MachineId;
+use gantline_transport::{Carriers, PipeReader, PipeWriter};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::{io::AsyncReadExt, task::JoinSet, time::timeout};
 
 use crate::{
-    connection::{Connection, Request},
+    connection::Connection,
     machine::{Device, KnownMachine},
     path::{self, Path, PathError, WithPipe, relay::Relays},
     session::{Session, drive},
@@ -25,8 +25,6 @@ use crate::{
 
 /// How long one path may take, unless [`Client::patience`] says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// What the node says of its machine is at most so long, in bytes.
-const MAX_MACHINE: usize = 64 * 1024;
 
 /// Reaches machines for one device. Clones share their UDP socket and their links to relays.
 #[derive(Debug, Clone)]
@@ -60,21 +58,15 @@ impl std::error::Error for ConnectError {}
 
 impl Client {
     /// A client for this device, which reaches relays by QUIC or WebSocket, whatever gets through.
-    /// Needs a Tokio runtime.
-    ///
-    /// # Errors
-    /// What the system says when there is no UDP socket to be had.
-    pub fn new(device: Device) -> io::Result<Self> {
+    #[must_use]
+    pub fn new(device: Device) -> Self {
         Self::with_carriers(device, Carriers::Both)
     }
 
-    /// A client for this device, which reaches relays by these carriers. Needs a Tokio runtime.
-    ///
-    /// # Errors
-    /// What the system says when there is no UDP socket to be had.
-    pub fn with_carriers(device: Device, carriers: Carriers) -> io::Result<Self> {
-        let relays = Relays::new(Dialer::new(Timing::default(), carriers)?);
-        Ok(Self { device, relays, patience: PATIENCE })
+    /// A client for this device, which reaches relays by these carriers.
+    #[must_use]
+    pub fn with_carriers(device: Device, carriers: Carriers) -> Self {
+        Self { device, relays: Relays::new(carriers), patience: PATIENCE }
     }
 
     /// The same client, which gives each path so long.
@@ -109,15 +101,12 @@ impl Client {
         self.patience
     }
 
-    /// The node of this machine and user, whichever machine this is.
+    /// The node of this machine and user, whichever machine this is. Asks it nothing.
     ///
     /// # Errors
     /// [`PathError`] when none runs.
     pub async fn local(&self, socket: &std::path::Path) -> Result<Connection, PathError> {
-        let path = Path::Unix(socket.to_owned());
-        timeout(self.patience, local(path, socket, None))
-            .await
-            .unwrap_or(Err(PathError::Slow(self.patience)))
+        Connection::over_socket(socket).await
     }
 
     /// Reaches `machine` on the first of `paths` that is through. The Unix socket counts only if
@@ -154,7 +143,7 @@ impl Client {
 
     async fn attempt(&self, machine: &KnownMachine, path: &Path) -> Result<Connection, PathError> {
         if let Path::Unix(socket) = path {
-            return local(path.clone(), socket, Some(machine.machine_id)).await;
+            return local(socket, machine.machine_id).await;
         }
         let with = |psk: &Psk| OpenSession {
             key: self.device.key.clone(),
@@ -174,21 +163,13 @@ impl Client {
     }
 }
 
-/// A connection by the Unix socket, to `wanted` or whichever machine this is.
-async fn local(
-    path: Path,
-    socket: &std::path::Path,
-    wanted: Option<MachineId>,
-) -> Result<Connection, PathError> {
-    let broken = |error: crate::RequestError| PathError::Local(io::Error::other(error));
-    let answer = Connection::over_socket(MachineId::from_bytes([0; 16]), path.clone(), socket)
-        .request(Request::get("/v1/machine"))
-        .await
-        .map_err(broken)?;
-    let machine: Machine = answer.json(MAX_MACHINE).await.map_err(broken)?;
-    match wanted {
-        Some(wanted) if wanted != machine.machine_id => Err(PathError::OtherMachine),
-        Some(_) | None => Ok(Connection::over_socket(machine.machine_id, path, socket)),
+/// A connection by the Unix socket, if the node there is this machine.
+async fn local(socket: &std::path::Path, wanted: MachineId) -> Result<Connection, PathError> {
+    let connection = Connection::over_socket(socket).await?;
+    let machine = connection.machine().await;
+    match machine.map_err(|error| PathError::Local(io::Error::other(error)))? {
+        machine if machine == wanted => Ok(connection),
+        _ => Err(PathError::OtherMachine),
     }
 }
 

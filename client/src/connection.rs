@@ -1,12 +1,16 @@
 //! A way to a machine that stands: requests to its API, over a session or over its Unix socket.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
 use gantline_protocol::{
     MachineId,
-    api::{Carrier, Problem},
+    api::{Carrier, Machine, Problem},
     session::{CloseCode, Open},
 };
 use getrandom::{
@@ -20,20 +24,26 @@ use http::{
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use rustix::{io::Errno, net::RecvFlags};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::{net::UnixStream, sync::OnceCell, time::timeout};
 
 use crate::{
+    connect::PATIENCE,
     path::{Path, PathError, unix},
     session::{OpenFailed, Receiving, Session, SessionEnd, StreamEnd},
 };
 
 /// The greatest body of a problem that is read, in bytes.
 const MAX_PROBLEM: usize = 64 * 1024;
+/// What a node says of its machine is at most so long, in bytes.
+const MAX_MACHINE: usize = 64 * 1024;
 
 /// A way to a machine that stands. Dropping the last handle to it ends it.
 #[derive(Debug)]
 pub struct Connection {
-    machine: MachineId,
+    /// On a socket it is asked for when somebody wants to know.
+    machine: OnceCell<MachineId>,
     path: Path,
     carrier: Option<Carrier>,
     way: Way,
@@ -42,7 +52,15 @@ pub struct Connection {
 #[derive(Debug)]
 pub(crate) enum Way {
     Session(Session),
-    Socket(PathBuf),
+    Socket(Socket),
+}
+
+/// The Unix socket of a node. Each request has a connection of its own.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    path: PathBuf,
+    /// The connection that has shown that there is somebody, until it is used.
+    first: Mutex<Option<UnixStream>>,
 }
 
 /// A request to a machine's API.
@@ -192,23 +210,37 @@ impl Request {
 }
 
 impl Connection {
-    pub(crate) const fn over_session(
+    pub(crate) fn over_session(
         machine: MachineId,
         path: Path,
         carrier: Option<Carrier>,
         session: Session,
     ) -> Self {
-        Self { machine, path, carrier, way: Way::Session(session) }
+        Self {
+            machine: OnceCell::new_with(Some(machine)),
+            path,
+            carrier,
+            way: Way::Session(session),
+        }
     }
 
-    pub(crate) fn over_socket(machine: MachineId, path: Path, socket: &std::path::Path) -> Self {
-        Self { machine, path, carrier: None, way: Way::Socket(socket.to_owned()) }
+    /// A connection to the node whose socket this is.
+    pub(crate) async fn over_socket(path: &std::path::Path) -> Result<Self, PathError> {
+        let first = Mutex::new(Some(unix::connect(path).await?));
+        let (socket, path) = (Socket { path: path.to_owned(), first }, Path::Unix(path.to_owned()));
+        Ok(Self { machine: OnceCell::new(), path, carrier: None, way: Way::Socket(socket) })
     }
 
-    /// The machine at the other end.
-    #[must_use]
-    pub const fn machine(&self) -> MachineId {
-        self.machine
+    /// The machine at the other end. On the Unix socket it is asked, once.
+    ///
+    /// # Errors
+    /// [`RequestError`] when that fails.
+    pub async fn machine(&self) -> Result<MachineId, RequestError> {
+        let ask = || async {
+            let answer = self.request(Request::get("/v1/machine")).await?;
+            Ok(answer.json::<Machine>(MAX_MACHINE).await?.machine_id)
+        };
+        self.machine.get_or_try_init(ask).await.copied()
     }
 
     /// The path it takes.
@@ -243,7 +275,7 @@ impl Connection {
     pub async fn request(&self, request: Request) -> Result<Answer, RequestError> {
         let answer = match &self.way {
             Way::Session(session) => over_session(session, request).await?,
-            Way::Socket(socket) => over_socket(socket, request).await?,
+            Way::Socket(socket) => socket.wait(socket.ask(request)).await?,
         };
         if answer.status.as_u16() < 400 { Ok(answer) } else { Err(answer.into_problem().await) }
     }
@@ -254,6 +286,61 @@ impl Connection {
             session.close(CloseCode::Done, "");
             session.finished().await;
         }
+    }
+}
+
+impl Socket {
+    /// A connection that nobody has used yet.
+    pub(crate) async fn connect(&self) -> Result<UnixStream, PathError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // If there is something to read already, it is that the node has hung up.
+        let is_fresh = |stream: &UnixStream| {
+            rustix::net::recv(stream, &mut [0], RecvFlags::PEEK) == Err(Errno::AGAIN)
+        };
+        match first.filter(is_fresh) {
+            Some(first) => Ok(first),
+            None => unix::connect(&self.path).await,
+        }
+    }
+
+    /// Waits for the beginning of an answer. A node may take its time for that, but every 5 s it is
+    /// asked whether it is alive, and has 5 s to say so: nobody waits for one that hangs.
+    pub(crate) async fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
+        const EACH: Duration = Duration::from_millis(PATIENCE.as_millis() as u64 / 2);
+        tokio::pin!(answer);
+        loop {
+            if let Ok(answer) = timeout(EACH, &mut answer).await {
+                return answer;
+            }
+            let alive = timeout(EACH, self.ask(Request::get("/v1/machine"))).await;
+            alive.unwrap_or(Err(PathError::Slow(PATIENCE).into()))?;
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer, RequestError> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends when the answer was read or dropped.
+        tokio::spawn(connection);
+        let mut builder = http::Request::builder()
+            .method(request.method)
+            .uri(request.path)
+            .header(HOST, "localhost");
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        let request = builder
+            .body(Full::new(request.body))
+            .map_err(|error| RequestError::Malformed(error.to_string()))?;
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        let headers = parts.headers.iter().filter_map(text).collect();
+        Ok(Answer { status: parts.status, headers, body: Body::Socket(body) })
     }
 }
 
@@ -284,27 +371,6 @@ async fn over_session(session: &Session, request: Request) -> Result<Answer, Req
     let status = StatusCode::from_u16(head.status)
         .map_err(|error| RequestError::Malformed(error.to_string()))?;
     Ok(Answer { status, headers: head.headers, body: Body::Session(receiving) })
-}
-
-async fn over_socket(socket: &std::path::Path, request: Request) -> Result<Answer, RequestError> {
-    let stream = unix::connect(socket).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends when the answer was read or dropped.
-    tokio::spawn(connection);
-    let mut builder =
-        http::Request::builder().method(request.method).uri(request.path).header(HOST, "localhost");
-    for (name, value) in request.headers {
-        builder = builder.header(name, value);
-    }
-    let request = builder
-        .body(Full::new(request.body))
-        .map_err(|error| RequestError::Malformed(error.to_string()))?;
-    let (parts, body) = sender.send_request(request).await?.into_parts();
-    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-    };
-    let headers = parts.headers.iter().filter_map(text).collect();
-    Ok(Answer { status: parts.status, headers, body: Body::Socket(body) })
 }
 
 impl Answer {

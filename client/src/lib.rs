@@ -7,7 +7,7 @@
 //! ```no_run
 //! # use gantline_client::{Client, Device, KnownMachine, Path, connection::Request};
 //! # async fn example(device: Device, machine: KnownMachine) -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new(device)?;
+//! let client = Client::new(device);
 //! let paths: Vec<Path> = machine.relays.iter().cloned().map(Path::Relay).collect();
 //! let connection = client.connect(&machine, &paths).await?;
 //! let answer = connection.request(Request::get("/v1/machine")).await?;

@@ -19,7 +19,6 @@ use tokio_tungstenite::{
 
 use crate::{
     connection::{Connection, RequestError, Way},
-    path::unix,
     session::{Receiving, Sending, StreamEnd},
 };
 
@@ -70,12 +69,12 @@ impl Connection {
                 Ok((TerminalSender { inner: sender }, TerminalReceiver { inner: receiver }))
             }
             Way::Socket(socket) => {
-                let stream = unix::connect(socket).await?;
-                let url = format!("ws://localhost{path}");
-                let request = url.into_client_request().map_err(RequestError::from)?;
-                let (socket, _) = client_async_with_config(request, stream, Some(limits()))
-                    .await
-                    .map_err(RequestError::from)?;
+                let open = async {
+                    let stream = socket.connect().await?;
+                    let request = format!("ws://localhost{path}").into_client_request()?;
+                    Ok(client_async_with_config(request, stream, Some(limits())).await?)
+                };
+                let (socket, _) = socket.wait(open).await?;
                 let (sender, receiver) = socket.split();
                 Ok((
                     TerminalSender { inner: Sender::Socket(sender) },

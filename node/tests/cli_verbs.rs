@@ -11,9 +11,14 @@
 
 mod cli_support;
 
-use std::process::Stdio;
+use std::{
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use cli_support::Home;
+use rustix::process::Signal;
 use serde_json::Value;
 
 #[test]
@@ -42,6 +47,25 @@ fn without_a_node_every_verb_says_so_and_what_to_do() {
     let ran = home.run(&["exec", "--on", "nobody", "--", "true"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("no machine called nobody is paired"), "{}", ran.err);
+}
+
+#[test]
+fn a_node_that_hangs_keeps_nobody_waiting() {
+    let home = Home::with_node();
+    let agent = home.spawn("sleep 600");
+    home.signal(Signal::STOP);
+    let (home, verbs) = (&home, [vec!["ps"], vec!["attach", &agent]]);
+    let begun = Instant::now();
+    let all = thread::scope(|scope| {
+        let ran = verbs.map(|verb| scope.spawn(move || home.run(&verb)));
+        ran.map(|ran| ran.join().unwrap())
+    });
+    home.signal(Signal::CONT);
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    for ran in all {
+        assert_eq!(ran.code, Some(3), "{}", ran.err);
+        assert!(ran.err.contains("no answer within 10 s"), "{}", ran.err);
+    }
 }
 
 #[test]

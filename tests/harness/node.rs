@@ -137,7 +137,7 @@ impl TestNode {
     pub async fn api(&self) -> Connection {
         let key = StaticKey::generate(&mut UnwrapErr(SysRng));
         let name = "harness".parse().expect("it is a name");
-        let client = Client::new(Device { key, name }).expect("there is a UDP socket");
+        let client = Client::new(Device { key, name });
         client.local(&self.home().join("run/node.sock")).await.expect("the node answers")
     }
 

@@ -59,6 +59,9 @@ pub enum PathError {
     /// have said it.
     #[error("{}", in_words(.0))]
     Refused(PipeReply),
+    /// There is no socket to reach relays from.
+    #[error("the system gives no UDP socket: {0}")]
+    NoSocket(io::Error),
     /// Something on this machine can't be reached.
     #[error("nothing answers there: {0}")]
     Local(io::Error),

@@ -16,11 +16,12 @@ use gantline_protocol::{
     link::{PipeReply, PipeRequest},
 };
 use gantline_transport::{
-    Dialer, Link, PipeReader, PipeWriter, RelayLink, RelayReader, RelayWriter,
+    Carriers, Dialer, Link, PipeReader, PipeWriter, RelayLink, RelayReader, RelayWriter,
+    quic::Timing,
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
-    sync::Mutex,
+    sync::{Mutex, OnceCell},
 };
 
 use super::PathError;
@@ -28,10 +29,12 @@ use super::PathError;
 /// How long a link on WebSockets is used before QUIC is tried again beside it.
 const RETURN: Duration = Duration::from_secs(60);
 
-/// The relays that this client has dialled. Clones share their links.
+/// The relays that this client has dialled. Clones share their socket and their links.
 #[derive(Debug, Clone)]
 pub(crate) struct Relays {
-    dialer: Dialer,
+    carriers: Carriers,
+    /// Made for the first relay: whoever stays on this machine needs no socket for others.
+    dialer: Arc<OnceCell<Dialer>>,
     links: Arc<std::sync::Mutex<HashMap<String, Slot>>>,
 }
 
@@ -46,8 +49,8 @@ struct Standing {
 }
 
 impl Relays {
-    pub(crate) fn new(dialer: Dialer) -> Self {
-        Self { dialer, links: Arc::default() }
+    pub(crate) fn new(carriers: Carriers) -> Self {
+        Self { carriers, dialer: Arc::default(), links: Arc::default() }
     }
 
     /// A pipe to the machine's door. What is written follows the request at once, without waiting
@@ -75,8 +78,10 @@ impl Relays {
     }
 
     pub(crate) fn follow_the_way(&self) {
-        // Without a new socket the links stay where they are, and end if nothing comes of it.
-        let _ = self.dialer.rebind();
+        if let Some(dialer) = self.dialer.get() {
+            // Without a new socket the links stay where they are, and end if nothing comes of it.
+            let _ = dialer.rebind();
+        }
     }
 
     pub(crate) fn forget_links(&self) {
@@ -92,6 +97,11 @@ impl Relays {
         }
     }
 
+    async fn dialer(&self) -> Result<&Dialer, PathError> {
+        let make = || async { Dialer::new(Timing::default(), self.carriers) };
+        self.dialer.get_or_try_init(make).await.map_err(PathError::NoSocket)
+    }
+
     fn slot(&self, relay: &RelayAddress) -> Slot {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.entry(relay.to_string()).or_default().clone()
@@ -99,18 +109,19 @@ impl Relays {
 
     /// The link to `relay`: the one that stands, or a new one.
     async fn link(&self, slot: &Slot, relay: &RelayAddress) -> Result<RelayLink, PathError> {
+        let dialer = self.dialer().await?;
         let mut standing = slot.lock().await;
         if let Some(standing) = standing.as_mut()
             && standing.link.ended().now_or_never().is_none()
         {
             let is_makeshift = matches!(standing.link, RelayLink::WebSocket(_));
-            if is_makeshift && self.dialer.may_race() && standing.tried.elapsed() >= RETURN {
+            if is_makeshift && dialer.may_race() && standing.tried.elapsed() >= RETURN {
                 standing.tried = Instant::now();
-                tokio::spawn(return_to_quic(self.dialer.clone(), relay.clone(), slot.clone()));
+                tokio::spawn(return_to_quic(dialer.clone(), relay.clone(), slot.clone()));
             }
             return Ok(standing.link.clone());
         }
-        let link = self.dialer.dial(relay).await?;
+        let link = dialer.dial(relay).await?;
         *standing = Some(Standing { link: link.clone(), tried: Instant::now() });
         Ok(link)
     }

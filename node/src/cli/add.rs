@@ -112,7 +112,7 @@ async fn door(key: &Key, context: &Context, client: &Client) -> Result<(MachineI
         Key::Code { address: Some(address), .. } => (address.machine, Some(address.relay.clone())),
         Key::Code { address: None, .. } => {
             match client.local(&reach.socket()).await {
-                Ok(here) => (here.machine(), None),
+                Ok(here) => (here.machine().await?, None),
                 Err(_) => {
                     return Err(Failure::usage(
                     "the code alone does not say which machine: no node runs on this one",

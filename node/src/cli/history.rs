@@ -150,7 +150,7 @@ impl Asked {
                 }
             },
         };
-        let (machine_id, machine) = (reached.connection.machine(), text::line(&reached.name));
+        let (machine_id, machine) = (reached.machine_id().await?, text::line(&reached.name));
         let mut rows = Vec::new();
         for life in lives {
             let told = match self.changes {

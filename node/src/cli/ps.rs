@@ -77,7 +77,7 @@ async fn agents(reach: &Reach, on: Option<&str>) -> Result<Vec<Row>, Failure> {
 
 async fn list(reached: &reach::Reached) -> Result<Vec<Row>, Failure> {
     let agents: Vec<Agent> = reached.json(Request::get("/v1/agents")).await?;
-    let (machine_id, machine) = (reached.connection.machine(), text::line(&reached.name));
+    let (machine_id, machine) = (reached.machine_id().await?, text::line(&reached.name));
     let row = |agent| Row { machine_id, machine: machine.clone(), agent };
     Ok(agents.into_iter().map(row).collect())
 }

@@ -75,7 +75,7 @@ impl Reach {
     /// This device.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         let carriers = Carriers::from_env().map_err(|error| Failure::usage(error.to_string()))?;
-        Ok(Client::with_carriers(book::device(&self.home)?, carriers)?)
+        Ok(Client::with_carriers(book::device(&self.home)?, carriers))
     }
 
     /// The path that was asked for.
@@ -229,6 +229,11 @@ impl Target {
 }
 
 impl Reached {
+    /// Which machine it is.
+    pub(super) async fn machine_id(&self) -> Result<MachineId, Failure> {
+        self.connection.machine().await.map_err(|error| self.failed(error))
+    }
+
     /// Asks the machine for something.
     pub(super) async fn request(&self, request: Request) -> Result<Answer, Failure> {
         self.connection.request(request).await.map_err(|error| self.failed(error))

@@ -168,7 +168,7 @@ async fn watch(
 
 async fn look(reached: &Reached, vitals: Vitals) -> Result<Look, Failure> {
     let agents = reached.json(Request::get("/v1/agents")).await?;
-    let (machine_id, machine) = (reached.connection.machine(), text::line(&reached.name));
+    let (machine_id, machine) = (reached.machine_id().await?, text::line(&reached.name));
     Ok(Look { machine_id, machine, vitals, agents })
 }
 

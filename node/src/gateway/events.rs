@@ -51,8 +51,12 @@ pub(super) enum FromMachine {
 pub(super) struct Cursor(Arc<AtomicU64>);
 
 /// Listens to a machine until its stream ends, for whatever reason.
-pub(super) async fn follow(common: Arc<Common>, connection: Arc<Connection>, cursor: Cursor) {
-    let machine = connection.machine();
+pub(super) async fn follow(
+    common: Arc<Common>,
+    machine: MachineId,
+    connection: Arc<Connection>,
+    cursor: Cursor,
+) {
     let tell = |what| {
         // Nobody listens: they have just gone.
         let _ = common.from_machines.send(what);

@@ -307,7 +307,7 @@ impl Common {
             let device = self.blocking(move || Ok::<_, BookError>(book::device(&home)?)).await;
             let device = device.map_err(|error| error.to_string())?;
             let carriers = Carriers::from_env().map_err(|error| error.to_string())?;
-            Client::with_carriers(device, carriers).map_err(|error| error.to_string())
+            Ok(Client::with_carriers(device, carriers))
         };
         self.client.get_or_try_init(make).await
     }

@@ -182,6 +182,7 @@ fn refusal(error: &PathError, path: &Path) -> Refused {
         let code = match error {
             PathError::Slow(_) => ProblemCode::TimedOut,
             PathError::Dial(_)
+            | PathError::NoSocket(_)
             | PathError::Refused(_)
             | PathError::Local(_)
             | PathError::OtherMachine

@@ -79,6 +79,12 @@ impl Home {
         node.wait().unwrap().code()
     }
 
+    /// Sends the node a signal.
+    pub fn signal(&self, signal: Signal) {
+        let node = self.node.as_ref().unwrap();
+        kill_process(pid(node.id()), signal).unwrap();
+    }
+
     pub fn kill(&mut self) {
         let mut node = self.node.take().unwrap();
         node.kill().unwrap();

@@ -69,7 +69,8 @@ impl Shared {
             let is_used = is_watched || self.uses.load(Ordering::Acquire) > 0;
             let idle_at = (!is_used).then(|| self.known().last_use + IDLE);
             if following.is_none() && is_watched && Instant::now() >= follow_from {
-                let heard = follow(self.common.clone(), connection.clone(), cursor.clone());
+                let (common, cursor) = (self.common.clone(), cursor.clone());
+                let heard = follow(common, self.id, connection.clone(), cursor);
                 following = Some(Box::pin(heard));
             }
             tokio::select! {
