@@ -129,7 +129,10 @@ pub(super) async fn to(
         between: None,
         link: Link::Up { wire: Box::new(wire), since: Instant::now() },
         pulse: Pulse::default(),
-        way: NetworkChanges::start().way_out(),
+        way: match target {
+            Target::Here => None,
+            Target::Paired(_) => Some(NetworkChanges::start().way_out()),
+        },
         backoff: Backoff::default(),
         agent,
         name,
@@ -193,7 +196,8 @@ struct Attached<'a> {
     between: Option<Between>,
     link: Link,
     pulse: Pulse,
-    way: Way,
+    /// How packets leave; none do to the node of this machine.
+    way: Option<Way>,
     shown: watch::Receiver<Shown>,
     backoff: Backoff,
     agent: AgentId,
@@ -355,6 +359,12 @@ impl Attached<'_> {
         };
         let escape = self.keys.is_unfinished();
         let is_between = self.between.is_some_and(|between| !between.is_said);
+        let moved = async {
+            match &mut self.way {
+                Some(way) => drop(way.changed().await),
+                None => std::future::pending().await,
+            }
+        };
         let (viewer, screen) = (&mut self.viewer, &self.screen);
         let link = async {
             match &mut self.link {
@@ -378,7 +388,7 @@ impl Attached<'_> {
             () = tick => Happened::Tick,
             () = sleep(WAITS), if is_between => Happened::StillBetween,
             () = unanswered => Happened::Unanswered,
-            _ = self.way.changed() => Happened::Moved,
+            () = moved => Happened::Moved,
             is_felt = self.pulse.felt() => Happened::Pulse(is_felt),
             shown = Screen::progress(&mut self.shown) => Happened::Progress(shown),
             happened = link => happened,

@@ -68,11 +68,13 @@ impl Wire {
         attach: Attach,
     ) -> Result<Self, (Reached, RequestError)> {
         match reached.connection.terminal(agent).await {
-            Ok((sender, receiver)) => {
+            Ok((mut sender, receiver)) => {
+                // Before anything else: the node draws the screen while this gets ready to show it.
+                if let Err(error) = sender.send(&ViewerMessage::Attach(attach)).await {
+                    return Err((reached, error));
+                }
                 let (say, words) = mpsc::channel(WAITING);
                 let speaking = tokio::spawn(speak(sender, words));
-                // The channel is empty.
-                let _ = say.try_send(Words::Say(ViewerMessage::Attach(attach)));
                 Ok(Self { reached, say, speaking, receiver })
             }
             Err(error) => Err((reached, error)),
