@@ -165,3 +165,34 @@ async fn a_program_that_asks_its_terminal_is_answered_once_by_nobody_but_the_nod
         assert_eq!(answered.matches("[7;5R").count(), 1, "{viewers} viewers: {answered}");
     }
 }
+
+/// The most memory that this process has had so far, in MB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_screens_of_many_agents_that_write_at_once_do_not_fill_the_memory() {
+    const AGENTS: usize = 24;
+    let machine = Machine::new();
+    let line = "7".repeat(79);
+    let script = format!("yes {line} | head -n 3000; echo the last; exec sleep 600");
+    let before = most_memory();
+    let mut hubs = Vec::new();
+    for _ in 0..AGENTS {
+        hubs.push(machine.hub(machine.sh(&script).await));
+    }
+    for hub in &hubs {
+        Viewer::from_start(hub).await.sees("the last").await;
+    }
+    let late = hubs.iter().map(|hub| async move {
+        let late = Late::attach(hub).await;
+        String::from_utf8_lossy(&late.shown.screen).matches(&"7".repeat(79)).count()
+    });
+    let lines = futures_util::future::join_all(late).await;
+    assert!(lines.iter().all(|lines| *lines >= 1000), "the lines above the screen: {lines:?}");
+    let more = most_memory() - before;
+    assert!(more < 120, "{AGENTS} screens took {more} MB");
+}

@@ -18,6 +18,7 @@ use super::{
     answers::Answers,
     checkpoint::Checkpoint,
     parser::{Failed, Parser},
+    places::{self, Place},
     query::{self, Query},
     replay,
     scan::{Part, Scanner},
@@ -61,6 +62,8 @@ pub(super) struct Keeper {
     /// Up to here the output was looked at.
     seen: Offset,
     drawn: Drawn,
+    /// Held as long as there is a parser.
+    place: Option<Place>,
     /// The last screen that was drawn.
     shot: Option<Shot>,
     /// Up to where the shim has a checkpoint.
@@ -105,6 +108,7 @@ impl Keeper {
             seen,
             handed: kept.position,
             drawn: Drawn::Kept(kept),
+            place: None,
             shot: None,
             asked: None,
             looked: None,
@@ -120,6 +124,7 @@ impl Keeper {
             };
             let is_over = keeper.log.progress().is_closed && seen >= keeper.log.end();
             let due = keeper.due();
+            let has_place = keeper.place.is_some();
             tokio::select! {
                 biased;
                 () = keeper.answers.type_next(&keeper.host), if !keeper.answers.is_empty() => {}
@@ -135,6 +140,7 @@ impl Keeper {
                         let _ = want.send(shot.clone());
                     }
                 }
+                () = places::wanted(), if has_place => keeper.make_room().await,
                 _ = more, if !is_over => keeper.look().await,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     keeper.tidy().await;
@@ -272,6 +278,18 @@ impl Keeper {
             self.handed = kept.position;
             self.host.checkpoint(kept.position, &state);
         }
+        self.put_away(kept).await;
+    }
+
+    /// Somebody else needs the parser's place.
+    async fn make_room(&mut self) {
+        match self.checkpoint() {
+            Ok(kept) => self.put_away(kept).await,
+            Err(failed) => self.fail(failed),
+        }
+    }
+
+    async fn put_away(&mut self, kept: Checkpoint) {
         if let Drawn::Live(parser) = std::mem::replace(&mut self.drawn, Drawn::Kept(kept)) {
             thread::run(move || {
                 drop(parser);
@@ -279,6 +297,7 @@ impl Keeper {
             })
             .await;
         }
+        self.place = None;
     }
 
     /// Draws while it is quiet, or lets the parser go.
@@ -311,6 +330,7 @@ impl Keeper {
             );
             self.drawn = Drawn::Failed;
             self.shot = None;
+            self.place = None;
         }
     }
 
@@ -321,7 +341,7 @@ impl Keeper {
                 return;
             }
         }
-        self.resize_here();
+        self.resize_here().await;
     }
 
     /// Draws or passes over so much that less than [`EAGER`] is left.
@@ -335,7 +355,7 @@ impl Keeper {
 
     /// Draws the next piece of the output before `upto`.
     async fn step(&mut self, upto: Offset, mode: Mode) -> Step {
-        self.resize_here();
+        self.resize_here().await;
         let from = self.fed();
         let resize = self
             .log
@@ -347,6 +367,7 @@ impl Keeper {
         if bytes.is_empty() && gap.is_none() {
             return Step::Stuck;
         }
+        self.take_place().await;
         let mut drawn = std::mem::replace(&mut self.drawn, Drawn::Failed);
         let size_after = gap.map(|to| (to, self.size_at(to)));
         let is_brief = bytes.len() <= BRIEF && matches!(drawn, Drawn::Live(_));
@@ -405,8 +426,15 @@ impl Keeper {
         (bytes, None)
     }
 
+    /// Waits until there may be a parser.
+    async fn take_place(&mut self) {
+        if self.place.is_none() {
+            self.place = Place::take().await;
+        }
+    }
+
     /// The terminal has the size that it was given at the place where the drawing is.
-    fn resize_here(&mut self) {
+    async fn resize_here(&mut self) {
         let at = self.fed();
         let size = match &self.drawn {
             Drawn::Live(parser) => parser.size(),
@@ -420,6 +448,7 @@ impl Keeper {
             MarkKind::Stdout | MarkKind::Stderr | MarkKind::Gap(_) => None,
         });
         let Some(new) = resize.last().filter(|new| *new != size) else { return };
+        self.take_place().await;
         let drawn = std::mem::replace(&mut self.drawn, Drawn::Failed);
         let resized = { drawn }.live().and_then(|mut parser| parser.resize(new).map(|()| parser));
         match resized {

@@ -12,6 +12,7 @@ pub mod checkpoint;
 mod keeper;
 mod modes;
 pub mod parser;
+mod places;
 mod query;
 mod replay;
 pub(crate) mod scan;
