@@ -19,6 +19,7 @@ mod bare;
 mod node;
 mod programs;
 mod table;
+mod typist;
 mod viewer;
 
 use std::{
@@ -36,6 +37,7 @@ use self::{
     bare::BareTerminal,
     node::{Node, private_of},
     table::{Table, at},
+    typist::Typist,
     viewer::{Behaviour, Digest, Viewer},
 };
 
@@ -79,10 +81,17 @@ fn main() {
 /// Eight viewers on a flood, one of whom stands still, and somebody at another agent meanwhile.
 async fn flood(node: &Node, file: &Path, truth: &Digest, told: &mut Table) {
     let keys = node.spawn("stty raw -echo; echo; exec cat").await;
-    let mut typist = Viewer::from_the_beginning(node, &keys, Behaviour::Acknowledges).await;
-    let baseline = typist.echo(&AtomicBool::new(true), KEYS).await;
+    let quiet = AtomicBool::new(true);
+    let alone = std::thread::scope(|scope| {
+        let alone = scope.spawn(|| {
+            let mut typist = Typist::start(node, &keys);
+            (typist.echo(&quiet, KEYS), typist)
+        });
+        alone.join()
+    });
+    let (baseline, mut typist) = alone.unwrap();
     let mut bare = BareTerminal::start();
-    let bare_baseline = bare.echo(&AtomicBool::new(true), KEYS);
+    let bare_baseline = bare.echo(&quiet, KEYS);
     let script = format!("stty -opost -echo; echo; read x; exec cat {}", file.display());
     let (mut exact, mut of, mut typed, mut bare_typed) = (0, 0, Vec::new(), Vec::new());
     let (mut rates, mut most, mut most_more) = (Vec::new(), 0, 0);
@@ -98,9 +107,9 @@ async fn flood(node: &Node, file: &Path, truth: &Digest, told: &mut Table) {
         let before = node.memory();
         let peak = node.watch();
         let lasts = Arc::new(AtomicBool::new(true));
-        let meanwhile = tokio::spawn({
+        let meanwhile = std::thread::spawn({
             let lasts = lasts.clone();
-            async move { (typist.echo(&lasts, usize::MAX).await, typist) }
+            move || (typist.echo(&lasts, usize::MAX), typist)
         });
         let bare_meanwhile = std::thread::spawn({
             let lasts = lasts.clone();
@@ -116,7 +125,7 @@ async fn flood(node: &Node, file: &Path, truth: &Digest, told: &mut Table) {
         let took = began.elapsed();
         lasts.store(false, Ordering::Relaxed);
         rates.push(7.0 * truth.length as f64 / 1e6 / took.as_secs_f64());
-        let (more, back) = meanwhile.await.unwrap();
+        let (more, back) = meanwhile.join().unwrap();
         typist = back;
         typed.extend(more);
         let (more, back) = bare_meanwhile.join().unwrap();
@@ -128,6 +137,7 @@ async fn flood(node: &Node, file: &Path, truth: &Digest, told: &mut Table) {
         let peak = peak.end();
         (most, most_more) = (most.max(peak), most_more.max(peak.saturating_sub(before)));
     }
+    typist.leave();
     node.end(keys.agent_id);
     rates.sort_by(f64::total_cmp);
     typed.sort_unstable();
