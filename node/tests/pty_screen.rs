@@ -11,6 +11,8 @@
 
 mod pty_support;
 
+use std::time::{Duration, Instant};
+
 use gantline_node::pty::{
     hub::Hub,
     screen::{checkpoint::Checkpoint, parser::Parser},
@@ -195,4 +197,17 @@ async fn the_screens_of_many_agents_that_write_at_once_do_not_fill_the_memory() 
     assert!(lines.iter().all(|lines| *lines >= 1000), "the lines above the screen: {lines:?}");
     let more = most_memory() - before;
     assert!(more < 120, "{AGENTS} screens took {more} MB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_asks_where_the_cursor_is_waits_for_no_other_that_has_asked() {
+    let machine = Machine::new();
+    // Whoever has asked is likely to ask again, so that what answers it is kept for some seconds.
+    let script = r"stty raw -echo; printf '\033[6n'; head -c 6 >/dev/null; echo answered; cat";
+    let begun = Instant::now();
+    for _ in 0..8 {
+        let hub = machine.hub(machine.sh(script).await);
+        Viewer::from_start(&hub).await.sees("answered").await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
