@@ -334,6 +334,13 @@ impl Keeper {
         }
     }
 
+    /// The same, of a parser that is gone already; it is said with the place where the work began.
+    fn fail_at(&mut self, position: Offset, failed: Failed) {
+        let (size, screen) = (TerminalSize::STANDARD, Bytes::new());
+        self.drawn = Drawn::Kept(Checkpoint { position, size, screen });
+        self.fail(failed);
+    }
+
     /// Draws all output before `upto`.
     async fn draw_until(&mut self, upto: Offset) {
         while self.fed() < upto {
@@ -392,13 +399,7 @@ impl Keeper {
                 Step::Done
             }
             Err(failed) => {
-                // Said with the place where it began.
-                self.drawn = Drawn::Kept(Checkpoint {
-                    position: from,
-                    size: TerminalSize::STANDARD,
-                    screen: Bytes::new(),
-                });
-                self.fail(failed);
+                self.fail_at(from, failed);
                 Step::Stuck
             }
         }
@@ -453,7 +454,7 @@ impl Keeper {
         let resized = { drawn }.live().and_then(|mut parser| parser.resize(new).map(|()| parser));
         match resized {
             Ok(parser) => self.drawn = Drawn::Live(parser),
-            Err(failed) => self.fail(failed),
+            Err(failed) => self.fail_at(at, failed),
         }
     }
 

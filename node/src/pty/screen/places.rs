@@ -31,7 +31,7 @@ impl Place {
 }
 
 /// Whether somebody waits for a place.
-pub(super) fn is_wanted() -> bool {
+fn is_wanted() -> bool {
     WAITING.load(Ordering::SeqCst) > 0
 }
 
