@@ -203,7 +203,7 @@ impl Record {
     }
 
     /// Keeps the newest marks, as one OUTPUT without bytes.
-    pub(super) fn write_marks(&self, marks: Vec<Mark>) -> io::Result<()> {
+    pub(crate) fn write_marks(&self, marks: Vec<Mark>) -> io::Result<()> {
         let mut bytes = Vec::new();
         let older = marks.len().saturating_sub(gantline_protocol::shim::MAX_MARKS);
         let marks = marks.into_iter().skip(older).collect();

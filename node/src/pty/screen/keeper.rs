@@ -364,6 +364,10 @@ impl Keeper {
     async fn step(&mut self, upto: Offset, mode: Mode) -> Step {
         self.resize_here().await;
         let from = self.fed();
+        if from >= upto {
+            // The parser has failed on the new size.
+            return Step::Stuck;
+        }
         let resize = self
             .log
             .marks(from)
@@ -515,14 +519,18 @@ mod tests {
 
     use super::{super::Screen, *};
     use crate::{
-        pty::{Shims, screen::parser::PANICS},
+        pty::{
+            Shims,
+            log::Mark,
+            screen::parser::{PANICS, PANICS_AT},
+        },
         shim::record::{Definition, Exit, Kind},
     };
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// The screen of a process that wrote this and has ended.
-    async fn screen_of(dir: &std::path::Path, id: &str, output: &[u8]) -> Screen {
+    async fn screen_of(dir: &std::path::Path, id: &str, output: &[u8], marks: Vec<Mark>) -> Screen {
         let (log_dir, run_dir) = (dir.join("log"), dir.join("run"));
         let shims = Shims { program: "/nonexistent".into(), log_dir, run_dir };
         let agent_id: AgentId = id.parse().unwrap();
@@ -544,6 +552,7 @@ mod tests {
         let files = shims.record(agent_id);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(files.dir()).unwrap();
         std::fs::write(files.dir().join(format!("{:020}.log", 0)), output).unwrap();
+        files.write_marks(marks).unwrap();
         let end = Offset(output.len() as u64);
         let exit = Exit { at, end, status: Some(ExitStatus::Code(0)), size };
         let exit = serde_json::to_vec(&exit).unwrap();
@@ -567,7 +576,7 @@ mod tests {
     async fn a_parser_that_panics_costs_its_own_agent_the_exact_screen_and_nobody_anything_else() {
         let dir = tempfile::tempdir().unwrap();
         let output = [b"before\r\n", PANICS, b"\r\nafter\r\n"].concat();
-        let hostile = screen_of(dir.path(), "ag-bcdfg", &output).await;
+        let hostile = screen_of(dir.path(), "ag-bcdfg", &output, Vec::new()).await;
         for _ in 0..2 {
             // The end of what was written, which draws the same where nothing but lines was.
             let shot = shot(&hostile).await;
@@ -575,8 +584,26 @@ mod tests {
         }
         // Others are drawn by the same thread.
         let long = [vec![b'x'; 40_000], b"\r\nlast\r\n".to_vec()].concat();
-        let other = screen_of(dir.path(), "ag-hjkmn", &long).await;
+        let other = screen_of(dir.path(), "ag-hjkmn", &long, Vec::new()).await;
         let shot = shot(&other).await;
         assert!(shot.screen != long && memchr::memmem::find(&shot.screen, b"last").is_some());
+    }
+
+    #[tokio::test]
+    async fn parsers_that_panic_on_a_new_size_keep_nobody_from_being_drawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = b"before\r\nafter\r\n";
+        let kind = MarkKind::Resize(TerminalSize::new(PANICS_AT, 24).unwrap());
+        let resized = vec![Mark { offset: Offset(8), kind }];
+        // More of them than may be drawn at once, all of whom stay.
+        let mut hostile = Vec::new();
+        for id in ["ag-bbbbb", "ag-ccccc", "ag-ddddd"] {
+            let screen = screen_of(dir.path(), id, output, resized.clone()).await;
+            assert_eq!(&*shot(&screen).await.screen, output);
+            hostile.push(screen);
+        }
+        let other = screen_of(dir.path(), "ag-fffff", output, Vec::new()).await;
+        let shot = shot(&other).await;
+        assert!(&*shot.screen != output && memchr::memmem::find(&shot.screen, b"after").is_some());
     }
 }

@@ -31,6 +31,9 @@ const MAX_LINK: usize = 512;
 /// Output on which the parser panics, for tests: none is known on which the crate does.
 #[cfg(test)]
 pub(super) const PANICS: &[u8] = b"\x1b[4242z";
+/// So many columns on which it does.
+#[cfg(test)]
+pub(super) const PANICS_AT: u16 = 997;
 
 /// The parser has panicked. What it had drawn is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +156,8 @@ impl Parser {
         self.drawing.size = size;
         let term = &mut self.drawing.term;
         guarded(|| {
+            #[cfg(test)]
+            assert_ne!(size.cols(), PANICS_AT, "as was asked for");
             term.set_scrollback_lines(lines(size));
             term.resize(cells(size));
         })
