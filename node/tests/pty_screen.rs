@@ -13,9 +13,12 @@ mod pty_support;
 
 use std::time::{Duration, Instant};
 
-use gantline_node::pty::{
-    hub::Hub,
-    screen::{checkpoint::Checkpoint, parser::Parser},
+use gantline_node::{
+    pty::{
+        hub::Hub,
+        screen::{checkpoint::Checkpoint, parser::Parser},
+    },
+    supervisor::Settings,
 };
 use gantline_protocol::{
     Offset,
@@ -210,4 +213,32 @@ async fn a_program_that_asks_where_the_cursor_is_waits_for_no_other_that_has_ask
         Viewer::from_start(&hub).await.sees("answered").await;
     }
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_many_lines_look_like_costs_their_shim_nothing_more_than_sending_them_once() {
+    const BURSTS: u64 = 6;
+    // Nothing of it goes to the disk.
+    let machine = Machine::with(Settings::default());
+    // No faster than a busy machine looks at it.
+    let script = format!(
+        "stty -opost -echo; for i in $(seq {BURSTS}); do yes {} | head -c 600000; sleep 0.1; done; \
+         echo the last; exec sleep 600",
+        "7".repeat(79)
+    );
+    let hub = machine.hub(machine.sh(&script).await);
+    Viewer::from_start(&hub).await.sees("the last").await;
+    Late::attach(&hub).await;
+    let shim = parent_of(hub.host().pid().unwrap());
+    let io = std::fs::read_to_string(format!("/proc/{shim}/io")).unwrap();
+    let written = io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap();
+    let written: u64 = written.parse().unwrap();
+    let log = BURSTS * 600_000;
+    assert!(written < log + log / 20, "{written} bytes for a log of {log}");
+}
+
+fn parent_of(process: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+    line.trim().parse().unwrap()
 }

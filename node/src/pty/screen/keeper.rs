@@ -10,7 +10,7 @@ use gantline_protocol::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     replay,
     scan::{Part, Scanner},
     thread,
+    undrawn::Undrawn,
 };
 use crate::{
     memory,
@@ -34,6 +35,9 @@ use crate::{
 
 /// The least time between two looks at the output, as for viewers.
 const BETWEEN: Duration = Duration::from_millis(4);
+/// When there is so much new output, it is looked at without waiting: what is looked at late is not in
+/// memory here any more, and comes from the shim once again.
+const MUCH: u64 = 256 * 1024;
 /// Bytes that are looked at before whoever waits for a screen has its turn.
 const LOOK: u64 = 1024 * 1024;
 /// When so many bytes wait to be drawn, they are drawn or passed over, so that nobody who comes has
@@ -61,6 +65,8 @@ pub(super) struct Keeper {
     scanner: Scanner,
     /// Up to here the output was looked at.
     seen: Offset,
+    /// What was looked at and is not drawn yet.
+    undrawn: Undrawn,
     drawn: Drawn,
     /// Held as long as there is a parser.
     place: Option<Place>,
@@ -106,6 +112,7 @@ impl Keeper {
             answers: Answers::new(),
             scanner: Scanner::default(),
             seen,
+            undrawn: Undrawn::default(),
             handed: kept.position,
             drawn: Drawn::Kept(kept),
             place: None,
@@ -118,7 +125,8 @@ impl Keeper {
             let more = async {
                 // Being woken for all that comes meanwhile would cost more than it gives.
                 if let Some(due) = not_before.filter(|due| *due > Instant::now()) {
-                    sleep_until(due).await;
+                    let much = follower.beyond(Offset(seen.0.saturating_add(MUCH)));
+                    let _ = timeout_at(due, much).await;
                 }
                 follower.beyond(seen).await
             };
@@ -174,6 +182,9 @@ impl Keeper {
                         }
                     });
                     self.seen = Offset(before + bytes.len() as u64);
+                    if !matches!(self.drawn, Drawn::Failed) {
+                        self.undrawn.push(Offset(before), bytes);
+                    }
                     for (query, at) in asked {
                         self.answer(query, at).await;
                     }
@@ -329,6 +340,7 @@ impl Keeper {
                 "{failed}: late viewers of this agent get the end of its output instead"
             );
             self.drawn = Drawn::Failed;
+            self.undrawn = Undrawn::default();
             self.shot = None;
             self.place = None;
         }
@@ -374,11 +386,12 @@ impl Keeper {
             .into_iter()
             .find(|mark| mark.offset > from && matches!(mark.kind, MarkKind::Resize(_)));
         let upto = resize.map_or(upto, |mark| mark.offset.min(upto));
+        // First, so that many who wait for a place hold nothing that is to be drawn.
+        self.take_place().await;
         let (bytes, gap) = self.gather(from, upto).await;
         if bytes.is_empty() && gap.is_none() {
             return Step::Stuck;
         }
-        self.take_place().await;
         let mut drawn = std::mem::replace(&mut self.drawn, Drawn::Failed);
         let size_after = gap.map(|to| (to, self.size_at(to)));
         let is_brief = bytes.len() <= BRIEF && matches!(drawn, Drawn::Live(_));
@@ -399,6 +412,7 @@ impl Keeper {
             if is_brief { work() } else { thread::run(work).await.unwrap_or(Err(Failed)) };
         match outcome {
             Ok(parser) => {
+                self.undrawn.forget_before(parser.fed());
                 self.drawn = Drawn::Live(parser);
                 Step::Done
             }
@@ -416,7 +430,12 @@ impl Keeper {
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
             let at = Offset(from.0 + bytes.len() as u64);
-            match self.log.read(at, length - bytes.len()).await {
+            let missing = length - bytes.len();
+            let read = match self.undrawn.find(at, missing) {
+                Some(piece) => Read::Bytes(piece),
+                None => self.log.read(at, missing).await,
+            };
+            match read {
                 Read::Bytes(more) => bytes.extend_from_slice(&more),
                 Read::Gap { to, .. } if bytes.is_empty() => {
                     let line = match self.log.read(to, replay::LINE).await {

@@ -18,6 +18,7 @@ mod replay;
 pub(crate) mod scan;
 mod skim;
 mod thread;
+mod undrawn;
 
 use bytes::Bytes;
 use gantline_protocol::terminal::{Position, TerminalSize};
