@@ -4,6 +4,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,10 @@ use gantline_protocol::{
     shim::{MarkKind, Scope},
     terminal::TerminalSize,
 };
-use rustix::process::{Pid, kill_process_group};
+use rustix::{
+    io::{Errno, ioctl_fionread},
+    process::{Pid, kill_process_group},
+};
 
 use super::{
     patience::Patience,
@@ -25,9 +29,11 @@ use crate::{limits::Group, pty::command::Prepared};
 const READ: usize = 64 * 1024;
 
 /// Whoever has written so much at once writes more. A terminal gives 4 KiB at a time, and to be woken
-/// for each takes longer than the next one does: it is tried for so long instead.
+/// for each takes longer than the next one does: it is looked for so long instead.
 const FLOOD: usize = 2048;
-const NEXT: Duration = Duration::from_micros(30);
+const NEXT: Duration = Duration::from_micros(150);
+/// How long an echo is looked for, when something was typed, before it is waited for.
+const ECHO: Duration = Duration::from_micros(80);
 
 /// A process, and our ends of what it talks to.
 #[derive(Debug)]
@@ -35,7 +41,8 @@ pub(super) struct Process {
     tree: Tree,
     pub(super) ends: Ends,
     buffer: Vec<u8>,
-    patience: Patience,
+    flood: Patience,
+    echo: Patience,
 }
 
 /// Our ends, as long as there is somebody at the other.
@@ -89,8 +96,8 @@ impl Process {
                 (pid, Ends::Pipes { out: stdout, err: stderr })
             }
         };
-        let (buffer, patience) = (vec![0; READ], Patience::new(NEXT));
-        Ok(Self { tree: Tree::new(pid, placed), ends, buffer, patience })
+        let (tree, buffer) = (Tree::new(pid, placed), vec![0; READ]);
+        Ok(Self { tree, ends, buffer, flood: Patience::new(NEXT), echo: Patience::new(ECHO) })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -163,9 +170,9 @@ impl Process {
     /// Reads what there is at one of [`Process::outputs`], as much as fits. A terminal gives 4 KiB
     /// at a time; whoever follows is told once for all there is.
     pub(super) fn read(&mut self, which: usize) -> (Got, Option<MarkKind>, &[u8]) {
-        let Self { ends, buffer, patience, .. } = self;
+        let Self { ends, buffer, flood, .. } = self;
         let (got, kind) = match ends.outputs().get(which).copied().flatten() {
-            Some((fd, kind)) => (read_from(fd, buffer, patience), kind),
+            Some((fd, kind)) => (read_from(fd, buffer, flood), kind),
             None => (Got::End, None),
         };
         let length = match got {
@@ -173,6 +180,13 @@ impl Process {
             Got::Nothing | Got::End => 0,
         };
         (got, kind, self.buffer.get(..length).unwrap_or_default())
+    }
+
+    /// Something was typed: looks for the echo until it comes, or is not worth looking for any more.
+    pub(super) fn look_for_echo(&mut self) {
+        if let Ends::Terminal { master: Some(master), .. } = &self.ends {
+            look_for_more(master, &mut self.echo);
+        }
     }
 
     /// Nobody writes there any more.
@@ -189,7 +203,7 @@ impl Process {
         let Ends::Terminal { master: Some(master), .. } = &self.ends else { return None };
         match rustix::io::write(master, bytes) {
             Ok(length) => Some(length),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Some(0),
+            Err(Errno::AGAIN | Errno::INTR) => Some(0),
             Err(_) => None,
         }
     }
@@ -207,28 +221,35 @@ impl Ends {
     }
 }
 
-fn read_from(fd: &OwnedFd, buffer: &mut [u8], patience: &mut Patience) -> Got {
+fn read_from(fd: &OwnedFd, buffer: &mut [u8], flood: &mut Patience) -> Got {
     let mut length = 0;
     loop {
         let Some(room) = buffer.get_mut(length..).filter(|room| !room.is_empty()) else {
             return Got::Bytes(length);
         };
+        if length >= FLOOD {
+            look_for_more(fd, flood);
+        }
         match rustix::io::read(fd, room) {
-            Ok(read) if read > 0 => {
-                length += read;
-                patience.is_rewarded();
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN)
-                if length >= FLOOD && patience.is_left(Instant::now()) =>
-            {
-                std::hint::spin_loop();
-            }
+            Ok(read) if read > 0 => length += read,
+            Err(Errno::INTR) => {}
             // What ended will say so once more.
             Ok(_) | Err(_) if length > 0 => return Got::Bytes(length),
-            Err(rustix::io::Errno::AGAIN) => return Got::Nothing,
+            Err(Errno::AGAIN) => return Got::Nothing,
             // EIO is how Linux says that the other side of a terminal is closed.
             Ok(_) | Err(_) => return Got::End,
+        }
+    }
+}
+
+/// Looks for something to read as long as patience is left. Meanwhile others may have the processor:
+/// the process, and what the kernel does for its terminal. To read or to poll a terminal that has nothing
+/// is to wait for that work, asleep; to ask how much there is, is not.
+fn look_for_more(fd: &OwnedFd, patience: &mut Patience) {
+    while patience.is_left(Instant::now()) {
+        match ioctl_fionread(fd) {
+            Ok(0) => thread::yield_now(),
+            Ok(_) | Err(_) => return patience.is_rewarded(),
         }
     }
 }

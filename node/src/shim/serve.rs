@@ -13,7 +13,6 @@ use std::{
     },
     path::PathBuf,
     sync::Arc,
-    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -25,17 +24,13 @@ use gantline_protocol::{
     },
     terminal::TerminalSize,
 };
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     connection::{Connection, Follow, OUTPUT, State},
     disk::{Disk, Done, Job},
     input::Applied,
     log::{Log, Read},
-    patience::Patience,
     process::{Got, Process},
     record::{Exit, Identity, Life, Record},
     start::Start,
@@ -64,8 +59,6 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 /// How long to leave a disk alone that refused to take how it ended.
 const NOTE_AGAIN: Duration = Duration::from_secs(1);
-/// How long an echo is looked for, when something was typed, before it is waited for.
-const ECHO: Duration = Duration::from_micros(80);
 /// Marks ahead of a reader that holds: there are far fewer than the log keeps.
 const MARKS_AHEAD: u64 = 1024;
 
@@ -89,7 +82,6 @@ pub(super) struct Shim {
     waiting: usize,
     /// Something was typed just now.
     has_typed: bool,
-    echo: Patience,
     phase: Phase,
     noted: Noted,
     /// Everything is killed then, and again until nothing is left.
@@ -186,7 +178,6 @@ impl Shim {
             inputs: VecDeque::new(),
             waiting: 0,
             has_typed: false,
-            echo: Patience::new(ECHO),
             phase: Phase::Running,
             noted: Noted::Nothing,
             kill_at: None,
@@ -256,6 +247,9 @@ impl Shim {
 
     /// Waits until something happens.
     fn wait(&mut self) -> Ready {
+        if mem::take(&mut self.has_typed) {
+            self.process.look_for_echo();
+        }
         let now = Instant::now();
         let timeout = self.deadline(now).map(|at| at.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
@@ -281,9 +275,7 @@ impl Shim {
             flags.set(PollFlags::OUT, !connection.has_taken_all());
             awaited.push(PollFd::new(connection.stream(), flags));
         }
-        let is_echo_likely = mem::take(&mut self.has_typed);
-        let soon = is_echo_likely.then(|| poll_soon(&mut awaited, &mut self.echo)).flatten();
-        let polled = soon.unwrap_or_else(|| poll(&mut awaited, timeout.as_ref()));
+        let polled = poll(&mut awaited, timeout.as_ref());
         // It fails only for a signal, which has been noted.
         let is_all = polled.is_err();
         let ready = awaited.iter().map(|one| is_all || !one.revents().is_empty());
@@ -690,22 +682,6 @@ impl Shim {
                 || (!connection.has_taken_all() && connection.state == State::Stranger)
         });
     }
-}
-
-/// What is there as long as patience is left, if anything comes within that time. Meanwhile others may
-/// have the processor: the process, and what the kernel does for its terminal.
-fn poll_soon(awaited: &mut [PollFd<'_>], patience: &mut Patience) -> Option<Result<usize, Errno>> {
-    const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-    while patience.is_left(Instant::now()) {
-        match poll(awaited, Some(&NOW)) {
-            Ok(0) => thread::yield_now(),
-            polled => {
-                patience.is_rewarded();
-                return Some(polled);
-            }
-        }
-    }
-    None
 }
 
 impl Door {
