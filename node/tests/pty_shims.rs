@@ -24,7 +24,10 @@ use std::{
 };
 
 use gantline_node::{
-    pty::{HostError, log::Limits},
+    pty::{
+        HostError,
+        log::{Limits, Read},
+    },
     supervisor::{AgentsError, Settings},
 };
 use gantline_protocol::{
@@ -454,6 +457,44 @@ async fn a_disk_that_hangs_holds_up_neither_the_process_nor_whoever_watches_it()
     assert!(disk.join().unwrap() > 0, "the disk had nothing to do");
     let exit = std::fs::read_to_string(machine.file(id, "exit.json")).unwrap();
     assert!(exit.contains("{\"code\":7}"), "{exit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_faster_than_a_disk_takes_it_is_all_there_afterwards() {
+    /// What the disk takes at once, how long it takes for that, and what one file holds at most.
+    const RUN: usize = 1 << 20;
+    const SLOW: Duration = Duration::from_millis(120);
+    const FILE: u64 = 5 << 20;
+    let limits = Limits { memory: 256 << 10, file: 256 << 20 };
+    let machine = Machine::with(Settings { limits, ..Settings::default() });
+    let script = "stty -opost -echo; echo ready; read x; seq 1 5000000; exec sleep 1000";
+    let id = machine.sh(script).await;
+    // The first file is as slow as whoever reads it here; those after it are on the disk.
+    let slow = machine.file(id, &format!("{:020}.log", 0));
+    assert!(Program::new("mkfifo").arg(&slow).status().unwrap().success());
+    let disk = std::thread::spawn(move || {
+        let (mut slow, mut run) = (std::fs::File::open(slow).unwrap(), vec![0; RUN]);
+        while slow.read_exact(&mut run).is_ok() {
+            std::thread::park_timeout(SLOW);
+        }
+    });
+    let hub = machine.hub(id);
+    let mut viewer = Viewer::from_start(&hub).await;
+    viewer.sees("ready\n").await;
+    viewer.types("\r").await;
+    let mut last = hub.host().log().follow();
+    let written = ["ready\n".as_bytes(), &numbered(1, 5_000_000)].concat();
+    last.beyond(Offset(written.len() as u64 - 1)).await;
+    drop(viewer);
+    let mut at = FILE;
+    while at < written.len() as u64 {
+        let Read::Bytes(bytes) = hub.host().log().read(Offset(at), 1 << 20).await else {
+            panic!("it is not there any more from {at} on")
+        };
+        assert!(written[at as usize..].starts_with(&bytes), "other bytes at {at}");
+        at += bytes.len() as u64;
+    }
+    disk.join().unwrap();
 }
 
 /// How much processor time a process has had, in hundredths of a second.
