@@ -4,6 +4,7 @@
 
 mod connection;
 mod disk;
+mod door;
 mod input;
 pub mod log;
 mod patience;

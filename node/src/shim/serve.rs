@@ -4,14 +4,8 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, Permissions},
-    io::{self, ErrorKind},
-    mem,
-    os::unix::{
-        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
-        net::{UnixListener, UnixStream},
-    },
-    path::PathBuf,
+    io, mem,
+    os::unix::net::UnixStream,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -29,6 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{
     connection::{Connection, Follow, OUTPUT, State},
     disk::{Disk, Done, Job},
+    door::Door,
     input::Applied,
     log::{Log, Read},
     process::{Got, Process},
@@ -144,14 +139,6 @@ struct Ready {
     output: bool,
 }
 
-/// The shim's socket.
-#[derive(Debug)]
-struct Door {
-    listener: UnixListener,
-    path: PathBuf,
-    inode: u64,
-}
-
 impl Shim {
     /// Starts the process. `node` is the program that wants it.
     pub(super) fn start(start: Start, node: UnixStream) -> Result<(Self, u32), StartError> {
@@ -255,7 +242,7 @@ impl Shim {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut awaited = Vec::with_capacity(8);
         awaited.push(PollFd::new(self.signals.descriptor(), PollFlags::IN));
-        awaited.push(PollFd::new(&self.door.listener, PollFlags::IN));
+        awaited.push(PollFd::new(self.door.descriptor(), PollFlags::IN));
         // Until there is somebody who writes, this never has anything.
         let disk = self.disk.descriptor().unwrap_or_else(|| self.signals.descriptor());
         awaited.push(PollFd::new(disk, PollFlags::IN));
@@ -431,7 +418,7 @@ impl Shim {
     }
 
     fn accept(&mut self) {
-        while let Ok((stream, _)) = self.door.listener.accept() {
+        while let Some(stream) = self.door.next() {
             if self.connections.len() >= MAX_CONNECTIONS {
                 let is_silent = |one: &Connection| one.state == State::Stranger;
                 match self.connections.iter().position(is_silent) {
@@ -681,45 +668,6 @@ impl Shim {
             !connection.is_over
                 || (!connection.has_taken_all() && connection.state == State::Stranger)
         });
-    }
-}
-
-impl Door {
-    fn open(path: PathBuf) -> io::Result<Self> {
-        // Nobody else can have an agent of this name: what is there is left over.
-        if path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket()) {
-            fs::remove_file(&path)?;
-        }
-        Self::bind(path)
-    }
-
-    fn bind(path: PathBuf) -> io::Result<Self> {
-        // Until its mode is set the directory, which is ours alone, keeps others away.
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        let inode = path.symlink_metadata()?.ino();
-        Ok(Self { listener, path, inode })
-    }
-
-    fn is_there(&self) -> bool {
-        self.path.symlink_metadata().is_ok_and(|there| there.ino() == self.inode)
-    }
-
-    /// Somebody could not find the socket: it is made anew if nothing is in its place.
-    fn look_after(&mut self) {
-        let is_free =
-            self.path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        if is_free && let Ok(door) = Self::bind(self.path.clone()) {
-            *self = door;
-        }
-    }
-
-    /// Takes the socket away, unless something else is in its place.
-    fn close(&self) {
-        if self.is_there() {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
