@@ -13,23 +13,24 @@ use tokio::runtime::Builder;
 use super::{Rows, Told, in_turn, number};
 use crate::{
     figures::quantile,
-    keyboards::{Attached, BareTerminal, BehindHops, Keyboard},
+    keyboards::{Attached, BareTerminal, BehindHops, InTmux, Keyboard},
     part::weight_of,
-    results::What,
+    results::{Missing, What},
 };
 
 pub(crate) const BARE: &str = "bare terminal";
 /// What a node and a shim take at least, and a relay with them.
 const TWO_HOPS: &str = "bare terminal behind 2 bare processes";
 const THREE_HOPS: &str = "bare terminal behind 3 bare processes";
+const TMUX: &str = "attached to tmux";
 pub(crate) const UNIX: &str = "Unix socket";
 pub(crate) const LOOPBACK: &str = "127.0.0.1";
 pub(crate) const RELAY_QUIC: &str = "relay, QUIC";
 pub(crate) const RELAY_WEBSOCKET: &str = "relay, WebSocket";
 
 /// In the order in which they are told.
-pub(crate) const NAMES: [&str; 7] =
-    [BARE, TWO_HOPS, THREE_HOPS, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
+pub(crate) const NAMES: [&str; 8] =
+    [BARE, TWO_HOPS, THREE_HOPS, TMUX, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
 
 /// Keys of a turn, unless `GANTLINE_BENCH_KEYS` says otherwise.
 const KEYS: usize = 150;
@@ -56,6 +57,10 @@ pub(super) fn measure(rounds: usize) -> Result<Told> {
         }
     }
     let (mut rows, mut missing) = (Rows::default(), Vec::new());
+    match InTmux::start() {
+        Ok(tmux) => everyone.push((TMUX, Box::new(tmux))),
+        Err(error) => missing.push(Missing::new(TMUX, &error)),
+    }
     in_turn(&mut everyone, &mut missing, rounds, |who, keyboard| {
         let mut took = Vec::with_capacity(keys);
         for _ in 0..keys {
