@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use gantline_protocol::Offset;
 
+/// A smaller piece is not held: who writes little at a time is not ahead of the memory, and many of them
+/// would take more than they are.
+const WORTH: usize = 1024;
+
 /// Pieces of output, each with the place where it begins, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Undrawn {
@@ -13,9 +17,11 @@ pub(super) struct Undrawn {
 }
 
 impl Undrawn {
-    /// Holds what begins at `at`, which is not before what was held last.
+    /// Holds what begins at `at`, which is not before what was held last, if it is worth it.
     pub(super) fn push(&mut self, Offset(at): Offset, bytes: Bytes) {
-        self.pieces.push_back((at, bytes));
+        if bytes.len() >= WORTH {
+            self.pieces.push_back((at, bytes));
+        }
     }
 
     /// Everything before `upto` is drawn.
@@ -39,20 +45,23 @@ mod tests {
 
     #[test]
     fn what_is_held_is_found_until_it_is_drawn_and_nothing_else_is() {
+        const LENGTH: u64 = WORTH as u64;
         let mut undrawn = Undrawn::default();
-        undrawn.push(Offset(10), Bytes::from_static(b"abc"));
-        undrawn.push(Offset(13), Bytes::from_static(b"def"));
-        undrawn.push(Offset(20), Bytes::from_static(b"ghi"));
+        let piece = |byte| Bytes::from(vec![byte; WORTH]);
+        undrawn.push(Offset(10), piece(1));
+        undrawn.push(Offset(10 + LENGTH), piece(2));
+        undrawn.push(Offset(20 + 2 * LENGTH), piece(3));
+        undrawn.push(Offset(20 + 3 * LENGTH), Bytes::from_static(b"little"));
         let find = |undrawn: &Undrawn, from, limit| undrawn.find(Offset(from), limit);
-        assert_eq!(find(&undrawn, 11, 9), Some(Bytes::from_static(b"bc")));
-        assert_eq!(find(&undrawn, 13, 2), Some(Bytes::from_static(b"de")));
-        for elsewhere in [0, 9, 16, 19, 23, u64::MAX] {
+        assert_eq!(find(&undrawn, 11, usize::MAX), Some(piece(1).slice(1..)));
+        assert_eq!(find(&undrawn, 10 + LENGTH, 2), Some(piece(2).slice(..2)));
+        for elsewhere in [0, 9, 10 + 2 * LENGTH, 19 + 2 * LENGTH, 20 + 3 * LENGTH, u64::MAX] {
             assert_eq!(find(&undrawn, elsewhere, 9), None, "{elsewhere}");
         }
-        undrawn.forget_before(Offset(14));
+        undrawn.forget_before(Offset(11 + LENGTH));
         assert_eq!(find(&undrawn, 12, 9), None);
-        assert_eq!(find(&undrawn, 14, 9), Some(Bytes::from_static(b"ef")));
+        assert_eq!(find(&undrawn, 12 + LENGTH, 9), Some(piece(2).slice(..9)));
         undrawn.forget_before(Offset(u64::MAX));
-        assert_eq!(find(&undrawn, 20, 9), None);
+        assert_eq!(find(&undrawn, 20 + 2 * LENGTH, 9), None);
     }
 }
