@@ -226,19 +226,14 @@ async fn what_many_lines_look_like_costs_their_shim_nothing_more_than_sending_th
          echo the last; exec sleep 600",
         "7".repeat(79)
     );
-    let hub = machine.hub(machine.sh(&script).await);
+    let id = machine.sh(&script).await;
+    let hub = machine.hub(id);
     Viewer::from_start(&hub).await.sees("the last").await;
     Late::attach(&hub).await;
-    let shim = parent_of(hub.host().pid().unwrap());
+    let shim = machine.shim(id);
     let io = std::fs::read_to_string(format!("/proc/{shim}/io")).unwrap();
     let written = io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap();
     let written: u64 = written.parse().unwrap();
     let log = BURSTS * 600_000;
     assert!(written < log + log / 20, "{written} bytes for a log of {log}");
-}
-
-fn parent_of(process: u32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
-    line.trim().parse().unwrap()
 }

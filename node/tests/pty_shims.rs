@@ -37,24 +37,14 @@ use gantline_protocol::{
 };
 use pty_support::{As, Machine, PATIENCE, Viewer, Witness, command, numbered};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 const ANSWERS: &str = "stty -echo; echo ready; while read line; do echo \"got <$line>\"; done";
 
 impl Machine {
-    fn file(&self, id: AgentId, name: &str) -> PathBuf {
-        self.log_dir.join(id.to_string()).join(name)
-    }
-
     fn socket(&self, id: AgentId) -> PathBuf {
         self.run_dir.join(format!("{id}.sock"))
-    }
-
-    fn shim(&self, id: AgentId) -> i32 {
-        let life = std::fs::read(self.file(id, "process.json")).unwrap();
-        let life: Value = serde_json::from_slice(&life).unwrap();
-        i32::try_from(life["shim"]["pid"].as_i64().unwrap()).unwrap()
     }
 
     /// Waits until the agent is described so that `is_it`.

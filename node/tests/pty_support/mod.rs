@@ -69,6 +69,18 @@ impl Machine {
         self.agents.find_again().await;
     }
 
+    /// A file that the agent's shim keeps.
+    pub fn file(&self, id: AgentId, name: &str) -> PathBuf {
+        self.log_dir.join(id.to_string()).join(name)
+    }
+
+    /// The number of the agent's shim.
+    pub fn shim(&self, id: AgentId) -> i32 {
+        let life = std::fs::read(self.file(id, "process.json")).unwrap();
+        let life: serde_json::Value = serde_json::from_slice(&life).unwrap();
+        i32::try_from(life["shim"]["pid"].as_i64().unwrap()).unwrap()
+    }
+
     /// Runs a script of the system's shell on a terminal.
     pub async fn sh(&self, script: &str) -> AgentId {
         self.spawn(command(&["/bin/sh", "-c", script])).await
