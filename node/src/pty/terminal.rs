@@ -3,7 +3,9 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicU64, Ordering},
+    future::poll_fn,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -15,10 +17,7 @@ use gantline_protocol::{
         output_header, snapshot_parts,
     },
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     flow::{Flow, Next},
@@ -158,7 +157,7 @@ async fn serve_life(
         attach: *attach,
         acked: AtomicU64::new(0),
         typed: AtomicU64::new(0),
-        heard: Notify::new(),
+        heard: AtomicBool::new(false),
     };
     let start = seat.begin(sender).await?;
     tokio::select! {
@@ -216,8 +215,9 @@ struct Seat<'a> {
     acked: AtomicU64,
     /// The number of its last input that was applied.
     typed: AtomicU64,
-    /// One of these has changed.
-    heard: Notify,
+    /// One of these has changed, which whoever tells looks at after whoever listens: both are one
+    /// task, and to wake it for that would wake a thread as well.
+    heard: AtomicBool,
 }
 
 impl Seat<'_> {
@@ -274,7 +274,7 @@ impl Seat<'_> {
                 ViewerMessage::Take if self.may_drive => self.viewer.take(),
                 ViewerMessage::Ack(offset) => {
                     self.acked.fetch_max(offset.0, Ordering::Relaxed);
-                    self.heard.notify_one();
+                    self.heard.store(true, Ordering::Relaxed);
                 }
                 ViewerMessage::Detach => break,
                 ViewerMessage::Input { .. }
@@ -298,7 +298,7 @@ impl Seat<'_> {
         let Some((seq, bytes)) = inputs.waiting.front().cloned() else { return };
         if self.host.write(self.attach.viewer, seq, bytes).await {
             self.typed.fetch_max(seq, Ordering::Relaxed);
-            self.heard.notify_one();
+            self.heard.store(true, Ordering::Relaxed);
         }
         inputs.pop();
     }
@@ -354,13 +354,22 @@ impl Seat<'_> {
                     }
                     tokio::select! {
                         biased;
-                        () = self.heard.notified() => {}
+                        () = self.hears() => {}
                         () = self.viewer.changes(situation) => {}
                         () = more => {}
                     }
                 }
             }
         }
+    }
+
+    /// Waits until the viewer was heard. Whoever waits looks again whenever [`Self::listen`] was polled.
+    async fn hears(&self) {
+        poll_fn(|_| match self.heard.swap(false, Ordering::Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
     }
 
     /// Sends one batch.

@@ -183,9 +183,11 @@ impl Process {
     }
 
     /// Something was typed: looks for the echo until it comes, or is not worth looking for any more.
-    pub(super) fn look_for_echo(&mut self) {
-        if let Ends::Terminal { master: Some(master), .. } = &self.ends {
-            look_for_more(master, &mut self.echo);
+    /// Says whether it is there.
+    pub(super) fn look_for_echo(&mut self) -> bool {
+        match &self.ends {
+            Ends::Terminal { master: Some(master), .. } => look_for_more(master, &mut self.echo),
+            Ends::Terminal { .. } | Ends::Pipes { .. } => false,
         }
     }
 
@@ -229,6 +231,8 @@ fn read_from(fd: &OwnedFd, buffer: &mut [u8], flood: &mut Patience) -> Got {
         };
         if length >= FLOOD {
             look_for_more(fd, flood);
+        } else if length > 0 && !has_more(fd) {
+            return Got::Bytes(length);
         }
         match rustix::io::read(fd, room) {
             Ok(read) if read > 0 => length += read,
@@ -242,14 +246,21 @@ fn read_from(fd: &OwnedFd, buffer: &mut [u8], flood: &mut Patience) -> Got {
     }
 }
 
-/// Looks for something to read as long as patience is left. Meanwhile others may have the processor:
-/// the process, and what the kernel does for its terminal. To read or to poll a terminal that has nothing
-/// is to wait for that work, asleep; to ask how much there is, is not.
-fn look_for_more(fd: &OwnedFd, patience: &mut Patience) {
+/// Looks for something to read as long as patience is left, and says whether there is. Meanwhile others
+/// may have the processor: the process, and what the kernel does for its terminal.
+fn look_for_more(fd: &OwnedFd, patience: &mut Patience) -> bool {
     while patience.is_left(Instant::now()) {
-        match ioctl_fionread(fd) {
-            Ok(0) => thread::yield_now(),
-            Ok(_) | Err(_) => return patience.is_rewarded(),
+        if has_more(fd) {
+            patience.is_rewarded();
+            return true;
         }
+        thread::yield_now();
     }
+    false
+}
+
+/// Whether there is something to read, or to be told. To read or to poll a terminal that has nothing is
+/// to wait for what the kernel does for it, asleep; to ask how much there is, is not.
+fn has_more(fd: &OwnedFd) -> bool {
+    !matches!(ioctl_fionread(fd), Ok(0))
 }

@@ -234,8 +234,12 @@ impl Shim {
 
     /// Waits until something happens.
     fn wait(&mut self) -> Ready {
-        if mem::take(&mut self.has_typed) {
-            self.process.look_for_echo();
+        if mem::take(&mut self.has_typed) && !self.is_held() && self.process.look_for_echo() {
+            // Everybody else has the next turn.
+            for connection in &mut self.connections {
+                connection.is_ready = false;
+            }
+            return Ready { output: true, ..Ready::default() };
         }
         let now = Instant::now();
         let timeout = self.deadline(now).map(|at| at.saturating_duration_since(now));
