@@ -37,6 +37,7 @@ struct Weather {
     delay: AtomicU64,
     is_cut: AtomicBool,
     dropped: AtomicU64,
+    passed: AtomicU64,
     /// What passed, if that is kept.
     record: Mutex<Option<Vec<u8>>>,
     /// Times that the way was changed.
@@ -97,6 +98,12 @@ impl LossyPipe {
     /// and what it sends to the old one is lost.
     pub fn rebind(&self) {
         self.weather.ways.send_modify(|ways| *ways += 1);
+    }
+
+    /// How many datagrams have come through, both ways.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.weather.passed.load(Ordering::Relaxed)
     }
 
     /// How many datagrams were lost on purpose.
@@ -203,6 +210,7 @@ async fn serve(
                 break;
             }
             under_way.pop();
+            weather.passed.fetch_add(1, Ordering::Relaxed);
             // Who is not there hears nothing; that is what UDP promises.
             match datagrams.remove(&number) {
                 Some((true, datagram)) => drop(back.send(&datagram).await),

@@ -16,7 +16,9 @@ use std::{
 use gantline_client::{Path, connection::Request};
 use gantline_protocol::{Role, api::Agent};
 use gantline_tests::{LossyPipe, TestDevice, TestNode, TestRelay, TestViewer, soon};
+use gantline_transport::Carriers;
 use serde_json::json;
+use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shell_works_over_a_wire_that_loses_every_twentieth_datagram_and_takes_its_time() {
@@ -71,6 +73,40 @@ async fn a_wire_that_is_cut_for_a_moment_costs_nothing() {
     to_relay.cut(false);
     let (_, is_answered) = soon("the answer", request).await.unwrap();
     assert!(is_answered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_by_quic_is_held_up_by_nothing_that_only_acknowledges() {
+    const KEYS: usize = 60;
+    let relay = TestRelay::start();
+    let to_relay = LossyPipe::to(relay.listen().parse().unwrap()).await;
+    let node = TestNode::join_by(Carriers::Quic, &relay.join_link()).await;
+    let device = TestDevice::by(Carriers::Quic, "laptop");
+    let machine = device.pair(&node, Role::Owner).await;
+    let mut through = relay.address().clone();
+    through.port = NonZeroU16::new(to_relay.address().port()).unwrap();
+    let connection = device.client().connect(&machine, &[Path::Relay(through)]).await.unwrap();
+    let echo = json!({ "argv": ["stty raw -echo; printf ready; exec cat"], "shell": true });
+    let request = Request::post("/v1/agents", &echo).unwrap();
+    let agent: Agent = connection.request(request).await.unwrap().json(1 << 20).await.unwrap();
+    let mut viewer = TestViewer::of(agent.agent_id);
+    viewer.from_the_beginning(agent.epoch.unwrap());
+    let mut terminal = viewer.attach(&connection).await.unwrap();
+    viewer.until(&mut terminal, "ready").await.unwrap();
+    let (seen, mut held_up) = (viewer.seen.len(), 0);
+    for key in 1..=KEYS {
+        // As somebody types: what an echo left to be said was said.
+        sleep(Duration::from_millis(10)).await;
+        let before = to_relay.passed();
+        viewer.input(&mut terminal, b"x").await.unwrap();
+        viewer.until_length(&mut terminal, seen + key).await.unwrap();
+        held_up += usize::from(to_relay.passed() - before > 2);
+    }
+    // On a machine that is busy some are late by as much as an acknowledgement waits.
+    assert!(
+        held_up < KEYS / 2,
+        "between {held_up} keys of {KEYS} and their echo went something else"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
