@@ -13,6 +13,7 @@ use gantline_protocol::{
     api::{Carrier, Machine, Problem},
     session::{CloseCode, Open},
 };
+use gantline_transport::LocalStream;
 use getrandom::{
     SysRng,
     rand_core::{Rng, UnwrapErr},
@@ -26,7 +27,7 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use rustix::{io::Errno, net::RecvFlags};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{net::UnixStream, sync::OnceCell, time::timeout};
+use tokio::{sync::OnceCell, time::timeout};
 
 use crate::{
     connect::PATIENCE,
@@ -60,7 +61,7 @@ pub(crate) enum Way {
 pub(crate) struct Socket {
     path: PathBuf,
     /// The connection that has shown that there is somebody, until it is used.
-    first: Mutex<Option<UnixStream>>,
+    first: Mutex<Option<LocalStream>>,
 }
 
 /// A request to a machine's API.
@@ -291,10 +292,10 @@ impl Connection {
 
 impl Socket {
     /// A connection that nobody has used yet.
-    pub(crate) async fn connect(&self) -> Result<UnixStream, PathError> {
+    pub(crate) async fn connect(&self) -> Result<LocalStream, PathError> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         // If there is something to read already, it is that the node has hung up.
-        let is_fresh = |stream: &UnixStream| {
+        let is_fresh = |stream: &LocalStream| {
             rustix::net::recv(stream, &mut [0], RecvFlags::PEEK) == Err(Errno::AGAIN)
         };
         match first.filter(is_fresh) {

@@ -11,7 +11,7 @@ use gantline_protocol::{
     session::Open,
     terminal::{Deframer, MAX_MESSAGE, NodeMessage, ViewerMessage},
 };
-use tokio::net::UnixStream;
+use gantline_transport::LocalStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::WebSocketConfig},
@@ -31,7 +31,7 @@ pub struct TerminalSender {
 #[derive(Debug)]
 enum Sender {
     Session(Sending),
-    Socket(SplitSink<WebSocketStream<UnixStream>, Message>),
+    Socket(SplitSink<WebSocketStream<LocalStream>, Message>),
 }
 
 /// Hears an agent's terminal.
@@ -43,7 +43,7 @@ pub struct TerminalReceiver {
 #[derive(Debug)]
 enum Receiver {
     Session { receiving: Receiving, deframer: Deframer },
-    Socket(SplitStream<WebSocketStream<UnixStream>>),
+    Socket(SplitStream<WebSocketStream<LocalStream>>),
 }
 
 impl Connection {

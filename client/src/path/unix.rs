@@ -3,6 +3,7 @@
 
 use std::{io, path::Path};
 
+use gantline_transport::LocalStream;
 use tokio::net::UnixStream;
 
 use super::PathError;
@@ -11,12 +12,12 @@ use super::PathError;
 ///
 /// # Errors
 /// [`PathError::Local`] when nobody listens, or somebody else does.
-pub(crate) async fn connect(socket: &Path) -> Result<UnixStream, PathError> {
+pub(crate) async fn connect(socket: &Path) -> Result<LocalStream, PathError> {
     let stream = UnixStream::connect(socket).await.map_err(PathError::Local)?;
     let owner = stream.peer_cred().map_err(PathError::Local)?.uid();
     if owner != rustix::process::geteuid().as_raw() {
         let why = "the socket belongs to another user";
         return Err(PathError::Local(io::Error::new(io::ErrorKind::PermissionDenied, why)));
     }
-    Ok(stream)
+    stream.try_into().map_err(PathError::Local)
 }

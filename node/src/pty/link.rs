@@ -17,13 +17,10 @@ use gantline_protocol::{
     Offset, WireError,
     shim::{Frames, FromShim, Greeting, MarkKind, ReadMode, ToShim, Versions},
 };
+use gantline_transport::LocalStream;
 use rustix::process::geteuid;
 use tokio::{
-    io::AsyncReadExt as _,
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::UnixStream,
     sync::{Notify, oneshot},
     time::timeout,
 };
@@ -47,7 +44,7 @@ pub(super) struct Link {
 
 #[derive(Debug)]
 struct Shared {
-    stream: OwnedWriteHalf,
+    stream: Arc<LocalStream>,
     /// What it has yet to take.
     output: Mutex<Vec<u8>>,
     has_output: Notify,
@@ -95,23 +92,23 @@ impl std::fmt::Display for Spoken {
 /// What comes from a shim.
 #[derive(Debug)]
 pub(super) struct Input {
-    stream: OwnedReadHalf,
+    stream: Arc<LocalStream>,
     /// What has arrived and was not handed on yet.
     bytes: Vec<u8>,
 }
 
 impl Link {
     /// A connection on which nothing was said yet.
-    pub(super) fn new(stream: UnixStream) -> (Self, Input) {
-        let (input, stream) = stream.into_split();
+    pub(super) fn new(stream: UnixStream) -> io::Result<(Self, Input)> {
+        let stream = Arc::new(LocalStream::try_from(stream)?);
         let shared = Shared {
-            stream,
+            stream: stream.clone(),
             output: Mutex::default(),
             has_output: Notify::new(),
             asked: Mutex::default(),
             next: AtomicU32::new(FOLLOW + 1),
         };
-        (Self { shared: Arc::new(shared) }, Input { stream: input, bytes: Vec::new() })
+        Ok((Self { shared: Arc::new(shared) }, Input { stream, bytes: Vec::new() }))
     }
 
     /// Connects to the shim whose socket this is, and greets it.
@@ -120,7 +117,7 @@ impl Link {
         if stream.peer_cred()?.uid() != geteuid().as_raw() {
             return Err(LinkError::Stranger);
         }
-        let (link, mut input) = Self::new(stream);
+        let (link, mut input) = Self::new(stream)?;
         link.say(&ToShim::Hello(Versions::OURS));
         let greeting = input.greeting().await?;
         Ok((link, greeting, input))
@@ -286,10 +283,8 @@ impl Input {
     /// Waits for more, and reads what there is. Giving the wait up loses nothing.
     async fn fill(&mut self) -> io::Result<()> {
         // An agent that says nothing costs no buffer.
-        self.stream.readable().await?;
         let missing = Frames::new(&self.bytes).missing();
-        self.bytes.reserve(missing.max(READ));
-        match self.stream.read_buf(&mut self.bytes).await? {
+        match self.stream.read_into(&mut self.bytes, missing.max(READ)).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }

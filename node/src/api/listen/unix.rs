@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{Router, extract::Request};
+use gantline_transport::LocalStream;
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
@@ -71,6 +72,13 @@ impl UnixSocket {
                     tracing::warn!("a program of another user was refused at the Unix socket");
                     return;
                 }
+                let stream = match LocalStream::try_from(stream) {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "a program at the Unix socket could not be served");
+                        return;
+                    }
+                };
                 let router = router.clone();
                 connections.serve(place, stream, move |mut request: Request| {
                     request.extensions_mut().insert(Principal::local(Entrance::UnixSocket));

@@ -104,7 +104,7 @@ async fn launch_by(
         }
         Answer::Failed(why) => return Err(HostError::Shim(why)),
     };
-    let (link, mut input) = Link::new(ours);
+    let (link, mut input) = Link::new(ours).map_err(failed)?;
     let greeted = input.greeting().await;
     let greeting = greeted.map_err(|error| HostError::Shim(error.to_string()))?;
     Ok((link, greeting, input, not_enforced))
