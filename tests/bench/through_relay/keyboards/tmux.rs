@@ -1,0 +1,81 @@
+//! A keyboard at tmux.
+
+use std::{
+    array,
+    io::{Read, Write},
+    iter::Cycle,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use portable_pty::CommandBuilder;
+use tempfile::TempDir;
+
+use super::{BareTerminal, ECHO, Keyboard, READY};
+use crate::part::nap;
+
+/// Keys that are in no sequence which tmux writes for itself.
+const PLAIN: [u8; 5] = *b"QUVWY";
+
+/// Attached to a session of tmux.
+pub(crate) struct InTmux {
+    terminal: BareTerminal,
+    socket: PathBuf,
+    keys: Cycle<array::IntoIter<u8, 5>>,
+    _scratch: TempDir,
+}
+
+impl InTmux {
+    pub(crate) fn start() -> Result<Self> {
+        let scratch = TempDir::new()?;
+        let (config, socket) = (scratch.path().join("config"), scratch.path().join("socket"));
+        // What it writes for itself is no echo.
+        std::fs::write(&config, "set -g status off\n")?;
+        let mut command = CommandBuilder::new("tmux");
+        command.arg("-f");
+        command.arg(config);
+        command.arg("-S");
+        command.arg(&socket);
+        command.args(["new-session", ECHO]);
+        command.env("TERM", "xterm-256color");
+        let terminal = BareTerminal::running(command).context("tmux does not start")?;
+        let keys = PLAIN.into_iter().cycle();
+        let mut tmux = Self { terminal, socket, keys, _scratch: scratch };
+        tmux.shows(READY)?;
+        Ok(tmux)
+    }
+
+    /// Waits until it has written this.
+    fn shows(&mut self, text: &[u8]) -> Result<()> {
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while !seen.windows(text.len()).any(|part| part == text) {
+            let length = self.terminal.reader.read(&mut buffer)?;
+            ensure!(length > 0, "tmux has ended");
+            seen.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+impl Keyboard for InTmux {
+    fn press(&mut self) -> Result<Duration> {
+        // Another one each time, so that what is left of the last is not taken for this one's echo.
+        let key = self.keys.next().context("they go round")?;
+        let began = Instant::now();
+        self.terminal.writer.write_all(&[key])?;
+        self.shows(&[key])?;
+        Ok(began.elapsed())
+    }
+
+    fn rest(&mut self, time: Duration) {
+        nap(time);
+    }
+}
+
+impl Drop for InTmux {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
+    }
+}
