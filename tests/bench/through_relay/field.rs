@@ -54,11 +54,15 @@ impl Field {
         (here, missing)
     }
 
-    /// Those with one of the words of `GANTLINE_BENCH_ONLY` in their name; without it, all.
+    /// Those who are wanted.
     pub(crate) fn wanted() -> Vec<&'static str> {
+        Self::names().filter(|name| Self::is_wanted(name)).collect()
+    }
+
+    /// Whether one of the words of `GANTLINE_BENCH_ONLY` is in this name; without it, always.
+    pub(crate) fn is_wanted(name: &str) -> bool {
         let only = std::env::var("GANTLINE_BENCH_ONLY").unwrap_or_default();
-        let is_wanted = |name: &&str| only.split(',').any(|word| name.contains(word));
-        Self::names().filter(is_wanted).collect()
+        only.split(',').any(|word| name.contains(word))
     }
 
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -38,7 +38,7 @@ use self::{field::Field, results::Results, sections::Section, tables::Style};
 const USAGE: &str = "\
 through_relay [SECTION...] [--none] [--keep FILE] [--json | --markdown]
 
-  SECTION      what to measure: one-stream sixteen-streams echo connect memory terminal;
+  SECTION      what to measure: one-stream sixteen-streams echo connect memory terminal flood;
                without one, all
   --none       measure nothing, tell what FILE has
   --keep FILE  keep figures there; what FILE has of other sections is told as well

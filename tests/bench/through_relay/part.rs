@@ -72,6 +72,14 @@ impl Part {
         self.until(|| is_listening(address))
     }
 
+    /// Waits until it has said a line, and tells which.
+    pub(crate) fn until_line(&mut self) -> Result<String> {
+        let log = self.log.clone();
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        self.until(|| said().contains('\n'))?;
+        Ok(said().lines().next().unwrap_or_default().to_owned())
+    }
+
     /// Waits until `ready` says so, as long as this part lives.
     fn until(&mut self, mut ready: impl FnMut() -> bool) -> Result<()> {
         let began = Instant::now();

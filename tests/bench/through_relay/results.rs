@@ -38,6 +38,15 @@ pub(crate) enum What {
     /// Microseconds from a key to its echo on a terminal.
     KeyP50,
     KeyP99,
+    /// MB/s of a flood that ends its lines with CR LF, to one viewer and to eight together, and how many
+    /// of them got all of it.
+    CookedOne,
+    CookedMany,
+    CookedWhole,
+    /// The same of one that ends them with LF.
+    PlainOne,
+    PlainMany,
+    PlainWhole,
     /// MB of a node with agents and viewers.
     NodeIdle,
 }

@@ -11,7 +11,7 @@ use crate::{
     field::Field,
     figures::Figure,
     results::{Results, What},
-    sections::terminal,
+    sections::{flood, terminal},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub(crate) fn tell(results: &Results, style: Style) -> Result<()> {
         tell_table(results, &names, &table, style);
     }
     tell_table(results, &terminal::NAMES, &KEYS, style);
+    tell_table(results, &flood::NAMES, &FLOODS, style);
     tell_bars(results, style);
     Ok(())
 }
@@ -90,6 +91,19 @@ const MEMORY: Table = Table {
 const KEYS: Table = Table {
     title: "From key to echo on a terminal, µs",
     columns: &[("p50", What::KeyP50), ("p99", What::KeyP99)],
+    encrypts: false,
+};
+
+const FLOODS: Table = Table {
+    title: "A flood on a terminal, MB/s",
+    columns: &[
+        ("cooked, 1 viewer", What::CookedOne),
+        ("8 in total", What::CookedMany),
+        ("with all of it", What::CookedWhole),
+        ("-opost, 1 viewer", What::PlainOne),
+        ("8 in total", What::PlainMany),
+        ("with all of it", What::PlainWhole),
+    ],
     encrypts: false,
 };
 

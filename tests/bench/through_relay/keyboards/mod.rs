@@ -1,6 +1,7 @@
 //! Keyboards at a terminal that gives back each key: attached to an agent, at a bare terminal, and at
 //! one behind processes that only hand on.
 
+mod sshx;
 mod tmux;
 
 use std::{
@@ -26,12 +27,12 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, time::sleep};
 
-pub(crate) use self::tmux::InTmux;
+pub(crate) use self::{sshx::InSshx, tmux::InTmux};
 use crate::part::{Part, nap};
 
 /// Says that it is there, then gives back each key.
-const ECHO: &str = "stty raw -echo; printf ready; exec cat";
-const READY: &[u8] = b"ready";
+pub(crate) const ECHO: &str = "stty raw -echo; printf ready; exec cat";
+pub(crate) const READY: &[u8] = b"ready";
 /// The greatest answer of the API that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -138,15 +139,15 @@ pub(crate) struct BareTerminal {
 
 impl BareTerminal {
     pub(crate) fn start() -> Result<Self> {
-        let mut terminal = Self::open()?;
+        let mut terminal = Self::open(ECHO)?;
         terminal.reader.read_exact(&mut [0; READY.len()])?;
         Ok(terminal)
     }
 
     /// One that is yet to say that it is ready.
-    pub(crate) fn open() -> Result<Self> {
+    pub(crate) fn open(script: &str) -> Result<Self> {
         let mut command = CommandBuilder::new("sh");
-        command.args(["-c", ECHO]);
+        command.args(["-c", script]);
         Self::running(command)
     }
 

@@ -4,6 +4,7 @@
 mod bore;
 mod rathole;
 mod ssh;
+pub(crate) mod sshx;
 mod wstunnel;
 
 use std::{env, net::SocketAddr, path::PathBuf, process::Command};

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::keyboards::BareTerminal;
+use crate::keyboards::{BareTerminal, ECHO};
 
 /// Listens at `path` for one connection, and joins it with the hop that listens at `next`, or with a
 /// terminal if there is none.
@@ -27,7 +27,7 @@ pub(crate) fn hop(path: &Path, next: Option<&Path>) -> Result<()> {
             join(before, behind.try_clone()?, behind)
         }
         None => {
-            let BareTerminal { reader, writer, child: _child } = BareTerminal::open()?;
+            let BareTerminal { reader, writer, child: _child } = BareTerminal::open(ECHO)?;
             join(before, reader, writer)
         }
     }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod echo;
+pub(crate) mod flood;
 mod memory;
 pub(crate) mod terminal;
 mod throughput;
@@ -34,16 +35,19 @@ pub(crate) enum Section {
     Memory,
     /// Keys on a real terminal.
     Terminal,
+    /// A flood on a real terminal.
+    Flood,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::OneStream,
         Self::SixteenStreams,
         Self::Echo,
         Self::Connect,
         Self::Memory,
         Self::Terminal,
+        Self::Flood,
     ];
 
     pub(crate) fn measure(self, field: &Field) -> Result<Measured> {
@@ -54,7 +58,8 @@ impl Section {
             Self::Echo => echo::measure(field, rounds),
             Self::Connect => connect::measure(field, rounds),
             Self::Memory => memory::measure(field),
-            Self::Terminal => terminal::measure(rounds),
+            Self::Terminal => terminal::measure(field, rounds),
+            Self::Flood => flood::measure(field, rounds),
         }?;
         Ok(Measured::now(rounds, rows, missing))
     }
@@ -69,6 +74,7 @@ impl fmt::Display for Section {
             Self::Connect => "connect",
             Self::Memory => "memory",
             Self::Terminal => "terminal",
+            Self::Flood => "flood",
         })
     }
 }

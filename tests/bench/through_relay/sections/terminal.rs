@@ -12,9 +12,11 @@ use tokio::runtime::Builder;
 
 use super::{Rows, Told, in_turn, number};
 use crate::{
+    field::Field,
     figures::quantile,
-    keyboards::{Attached, BareTerminal, BehindHops, InTmux, Keyboard},
+    keyboards::{Attached, BareTerminal, BehindHops, InSshx, InTmux, Keyboard},
     part::weight_of,
+    peers::sshx::Sshx,
     results::{Missing, What},
 };
 
@@ -22,6 +24,7 @@ pub(crate) const BARE: &str = "bare terminal";
 /// What a node and a shim take at least, and a relay with them.
 const TWO_HOPS: &str = "bare terminal behind 2 bare processes";
 const THREE_HOPS: &str = "bare terminal behind 3 bare processes";
+pub(crate) const SSHX: &str = "sshx";
 const TMUX: &str = "attached to tmux";
 pub(crate) const UNIX: &str = "Unix socket";
 pub(crate) const LOOPBACK: &str = "127.0.0.1";
@@ -29,8 +32,8 @@ pub(crate) const RELAY_QUIC: &str = "relay, QUIC";
 pub(crate) const RELAY_WEBSOCKET: &str = "relay, WebSocket";
 
 /// In the order in which they are told.
-pub(crate) const NAMES: [&str; 8] =
-    [BARE, TWO_HOPS, THREE_HOPS, TMUX, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
+pub(crate) const NAMES: [&str; 9] =
+    [BARE, TWO_HOPS, THREE_HOPS, TMUX, SSHX, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
 
 /// Keys of a turn, unless `GANTLINE_BENCH_KEYS` says otherwise.
 const KEYS: usize = 150;
@@ -38,7 +41,7 @@ const KEYS: usize = 150;
 /// faster.
 const PACE: Duration = Duration::from_millis(5);
 
-pub(super) fn measure(rounds: usize) -> Result<Told> {
+pub(super) fn measure(field: &Field, rounds: usize) -> Result<Told> {
     let keys = number("GANTLINE_BENCH_KEYS", KEYS)?;
     let runtime = Rc::new(Builder::new_current_thread().enable_all().build()?);
     let relay = TestRelay::start();
@@ -61,6 +64,11 @@ pub(super) fn measure(rounds: usize) -> Result<Told> {
         Ok(tmux) => everyone.push((TMUX, Box::new(tmux))),
         Err(error) => missing.push(Missing::new(TMUX, &error)),
     }
+    match Sshx::start(&field.ground()?).and_then(|sshx| InSshx::start(sshx, &runtime)) {
+        Ok(sshx) => everyone.push((SSHX, Box::new(sshx))),
+        Err(error) => missing.push(Missing::new(SSHX, &error)),
+    }
+    everyone.retain(|(who, _)| Field::is_wanted(who));
     in_turn(&mut everyone, &mut missing, rounds, |who, keyboard| {
         let mut took = Vec::with_capacity(keys);
         for _ in 0..keys {
