@@ -51,6 +51,25 @@ fn a_person_types_resizes_and_leaves_with_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_terminal_that_stands_still_for_a_while_shows_everything_afterwards() {
+    const LINES: u32 = 100_000;
+    let home = Home::with_node();
+    let mut terminal = shell(&home);
+    let id = home.json(&["ps", "--json"])[0]["agentId"].as_str().unwrap().to_owned();
+    terminal.types(&format!("echo; seq {LINES}; echo do''ne\r"));
+    let typed = Instant::now();
+    while !home.ok(&["logs", &id]).contains("done") {
+        assert!(typed.elapsed() < Duration::from_secs(30), "the terminal holds the agent up");
+    }
+    let seen = terminal.until("done");
+    let numbers = seen.lines().filter_map(|line| line.trim().parse::<u32>().ok());
+    assert!(numbers.eq(1..=LINES), "a line was lost, doubled or torn");
+    terminal.types("\x1d");
+    terminal.until("detached");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn the_end_of_the_agent_is_the_end_of_the_viewer() {
     let home = Home::with_node();
     let mut terminal = shell(&home);

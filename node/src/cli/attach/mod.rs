@@ -1,5 +1,6 @@
 //! `gantline attach`: this terminal becomes the agent's, until it is detached or the agent ends.
 
+mod input;
 mod keys;
 mod modes;
 mod pulse;
@@ -9,7 +10,7 @@ mod viewer;
 mod wire;
 
 use std::{
-    io::{self, IsTerminal, Read},
+    io::{self, IsTerminal},
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -22,11 +23,12 @@ use gantline_protocol::{
 use gantline_transport::{Backoff, NetworkChanges, Way};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::watch,
     time::{sleep, sleep_until},
 };
 
 use self::{
+    input::Input,
     keys::Keys,
     pulse::Pulse,
     screen::{Screen, Shown},
@@ -45,12 +47,8 @@ use super::{
 const ESCAPE: Duration = Duration::from_millis(30);
 /// A connection that held so long was a good one: the next trouble is a new one.
 const HELD: Duration = Duration::from_secs(10);
-/// What is read from the terminal at once, in bytes.
-const READ: usize = 16 * 1024;
 /// When a process has ended and it is not known yet what follows, a person is told after this time.
 const WAITS: Duration = Duration::from_secs(1);
-/// Pieces of input that wait to be taken; when there are more, no more is read.
-const INPUT: usize = 4;
 
 /// Attach this terminal to an agent
 ///
@@ -244,7 +242,7 @@ enum Happened {
 
 impl Attached<'_> {
     async fn run(&mut self, mut signals: Signals) -> Result<Ending, Failure> {
-        let mut input = read_input();
+        let mut input = Input::open();
         let mut at_end = false;
         loop {
             if at_end && self.viewer.is_through() {
@@ -330,12 +328,7 @@ impl Attached<'_> {
     }
 
     /// Waits for the next thing to happen. Nothing is lost of what did not come first.
-    async fn next(
-        &mut self,
-        input: &mut mpsc::Receiver<Vec<u8>>,
-        at_end: bool,
-        signals: &mut Signals,
-    ) -> Happened {
+    async fn next(&mut self, input: &mut Input, at_end: bool, signals: &mut Signals) -> Happened {
         // A person must be able to leave, whatever the agent takes.
         let takes_input = !at_end && (self.typed_by_hand || self.viewer.has_room());
         let due = self.viewer.due();
@@ -382,7 +375,7 @@ impl Attached<'_> {
         };
         tokio::select! {
             number = signals.ending.next() => Happened::Signal(number),
-            typed = input.recv(), if takes_input => Happened::Typed(typed),
+            typed = input.next(), if takes_input => Happened::Typed(typed),
             () = sleep(ESCAPE), if escape => Happened::EscapeAlone,
             _ = signals.resized.recv() => Happened::Resized,
             () = tick => Happened::Tick,
@@ -461,29 +454,6 @@ impl Attached<'_> {
             self.backoff.clone(),
         )));
     }
-}
-
-/// Reads standard input in a thread of its own, which ends with the program.
-fn read_input() -> mpsc::Receiver<Vec<u8>> {
-    let (give, take) = mpsc::channel(INPUT);
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; READ];
-        let mut stdin = io::stdin().lock();
-        loop {
-            match stdin.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(length) => {
-                    let piece = buffer.get(..length).unwrap_or_default().to_vec();
-                    if give.blocking_send(piece).is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-    });
-    take
 }
 
 fn random_id() -> Result<ViewerId, Failure> {

@@ -1,19 +1,24 @@
-//! Writes to the terminal at this end, in a thread of its own: a terminal that stands still holds
-//! up the output, and nothing else.
+//! Writes to the terminal at this end. What it has no room for waits in a thread of its own: a terminal
+//! that stands still holds up the output, and nothing else.
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::{Arc, Mutex, PoisonError},
+    os::fd::OwnedFd,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use gantline_protocol::Offset;
+use rustix::{fs::OFlags, io::Errno, stdio::stdout};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
-use super::modes::Modes;
+use super::{modes::Modes, terminal};
 use crate::cli::{agent, out};
 
 /// Pieces that wait to be written. When there are more, output is taken from the node no longer.
@@ -24,7 +29,12 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The screen.
 #[derive(Debug)]
 pub(super) struct Screen {
+    /// The terminal, if it is one: it takes what it has room for.
+    terminal: Option<OwnedFd>,
     pieces: mpsc::Sender<Piece>,
+    /// Pieces that are not written yet.
+    unwritten: Arc<AtomicUsize>,
+    tell: watch::Sender<Shown>,
     shown: watch::Receiver<Shown>,
     ended: oneshot::Receiver<()>,
     modes: Arc<Mutex<Modes>>,
@@ -63,21 +73,27 @@ impl Screen {
         let (pieces, mut waiting) = mpsc::channel::<Piece>(WAITING);
         let (tell, shown) = watch::channel(Shown::Upto(Offset(0)));
         let (end, ended) = oneshot::channel();
+        let unwritten = Arc::new(AtomicUsize::new(0));
+        let (left, teller) = (unwritten.clone(), tell.clone());
         std::thread::spawn(move || {
             let mut stdout = io::stdout();
             while let Some(piece) = waiting.blocking_recv() {
                 if stdout.write_all(&piece.bytes).and_then(|()| stdout.flush()).is_err() {
-                    tell.send_replace(Shown::Broken);
+                    teller.send_replace(Shown::Broken);
                     break;
                 }
                 if let Some(upto) = piece.upto {
-                    tell.send_replace(Shown::Upto(upto));
+                    teller.send_replace(Shown::Upto(upto));
                 }
+                left.fetch_sub(1, Ordering::Release);
             }
             let _ = end.send(());
         });
         Self {
+            terminal: terminal::open_again(stdout(), OFlags::WRONLY),
             pieces,
+            unwritten,
+            tell,
             shown,
             ended,
             modes: Arc::default(),
@@ -194,7 +210,26 @@ impl Screen {
         self.modes.lock().unwrap_or_else(PoisonError::into_inner).follow(bytes);
     }
 
-    async fn put(&self, bytes: Vec<u8>, upto: Option<Offset>) {
+    async fn put(&self, mut bytes: Vec<u8>, upto: Option<Offset>) {
+        if let Some(terminal) = &self.terminal
+            && self.unwritten.load(Ordering::Acquire) == 0
+        {
+            match rustix::io::write(terminal, &bytes) {
+                Ok(written) if written >= bytes.len() => {
+                    if let Some(upto) = upto {
+                        self.tell.send_replace(Shown::Upto(upto));
+                    }
+                    return;
+                }
+                Ok(written) => drop(bytes.drain(..written)),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => {
+                    self.tell.send_replace(Shown::Broken);
+                    return;
+                }
+            }
+        }
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
         // A screen that is gone says so by its progress. One that stands still loses what does not
         // fit when the viewer leaves, and nothing before.
         let _ = self.pieces.send(Piece { bytes, upto }).await;

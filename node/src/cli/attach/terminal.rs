@@ -3,11 +3,16 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    os::fd::{BorrowedFd, OwnedFd},
     panic,
     sync::{Arc, Mutex, Once, PoisonError},
 };
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use rustix::{
+    fs::{Mode, OFlags},
+    termios::ttyname,
+};
 
 use super::modes::Modes;
 
@@ -18,6 +23,14 @@ static HOOK: Once = Once::new();
 struct Held {
     modes: Option<Arc<Mutex<Modes>>>,
     is_raw: bool,
+}
+
+/// Opens the terminal behind `stdio` once more, if it is one: whoever else has it as standard input or
+/// output may wait for it, and this one never does.
+pub(super) fn open_again(stdio: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
+    let name = ttyname(stdio, Vec::new()).ok()?;
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(name, flags, Mode::empty()).ok()
 }
 
 /// Holds the terminal. Dropping it gives it back.
