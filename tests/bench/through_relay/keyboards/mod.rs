@@ -1,6 +1,7 @@
 //! Keyboards at a terminal that gives back each key: attached to an agent, at a bare terminal, and at
 //! one behind processes that only hand on.
 
+mod attach;
 mod sshx;
 mod tmux;
 
@@ -18,7 +19,7 @@ use gantline_client::{
     terminal::{TerminalReceiver, TerminalSender},
 };
 use gantline_protocol::{
-    Offset, ViewerId,
+    AgentId, Offset, ViewerId,
     api::{Agent, SpawnRequest},
     terminal::{Attach, NodeMessage, TerminalSize, ViewerMessage, ViewerMode},
 };
@@ -27,12 +28,14 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, time::sleep};
 
-pub(crate) use self::{sshx::InSshx, tmux::InTmux};
+pub(crate) use self::{attach::InAttach, sshx::InSshx, tmux::InTmux};
 use crate::part::{Part, nap};
 
 /// Says that it is there, then gives back each key.
 pub(crate) const ECHO: &str = "stty raw -echo; printf ready; exec cat";
 pub(crate) const READY: &[u8] = b"ready";
+/// Keys that are in no sequence which a program between writes for itself.
+const PLAIN: [u8; 5] = *b"QUVWY";
 /// The greatest answer of the API that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -57,11 +60,8 @@ impl Attached {
     /// `gantline attach`.
     pub(crate) fn start(connection: Connection, runtime: &Rc<Runtime>) -> Result<Self> {
         runtime.block_on(async {
-            let wanted: SpawnRequest =
-                serde_json::from_value(json!({ "argv": ["sh", "-c", ECHO] }))?;
-            let agent = connection.request(Request::post("/v1/agents", &wanted)?).await?;
-            let agent: Agent = agent.json(MAX_ANSWER).await?;
-            let (mut sender, receiver) = connection.terminal(agent.agent_id).await?;
+            let agent = start_echo(&connection).await?;
+            let (mut sender, receiver) = connection.terminal(agent).await?;
             let attach = Attach {
                 viewer: ViewerId::from_bytes([7; 16]),
                 mode: ViewerMode::Drive,
@@ -101,6 +101,14 @@ impl Attached {
         ensure!(goes_on, "the agent has ended");
         Ok(end)
     }
+}
+
+/// Starts an agent that echoes.
+async fn start_echo(connection: &Connection) -> Result<AgentId> {
+    let wanted: SpawnRequest = serde_json::from_value(json!({ "argv": ["sh", "-c", ECHO] }))?;
+    let agent = connection.request(Request::post("/v1/agents", &wanted)?).await?;
+    let agent: Agent = agent.json(MAX_ANSWER).await?;
+    Ok(agent.agent_id)
 }
 
 impl Keyboard for Attached {
@@ -157,6 +165,19 @@ impl BareTerminal {
         let reader = pair.master.try_clone_reader()?;
         let writer = pair.master.take_writer()?;
         Ok(Self { reader, writer, child })
+    }
+}
+
+impl BareTerminal {
+    /// Waits until this was written.
+    fn until(&mut self, text: &[u8]) -> Result<()> {
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while !seen.windows(text.len()).any(|part| part == text) {
+            let length = self.reader.read(&mut buffer)?;
+            ensure!(length > 0, "it has ended: {}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        }
+        Ok(())
     }
 }
 

@@ -2,22 +2,19 @@
 
 use std::{
     array,
-    io::{Read, Write},
+    io::Write,
     iter::Cycle,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
-use super::{BareTerminal, ECHO, Keyboard, READY};
+use super::{BareTerminal, ECHO, Keyboard, PLAIN, READY};
 use crate::part::nap;
-
-/// Keys that are in no sequence which tmux writes for itself.
-const PLAIN: [u8; 5] = *b"QUVWY";
 
 /// Attached to a session of tmux.
 pub(crate) struct InTmux {
@@ -43,19 +40,8 @@ impl InTmux {
         let terminal = BareTerminal::running(command).context("tmux does not start")?;
         let keys = PLAIN.into_iter().cycle();
         let mut tmux = Self { terminal, socket, keys, _scratch: scratch };
-        tmux.shows(READY)?;
+        tmux.terminal.until(READY)?;
         Ok(tmux)
-    }
-
-    /// Waits until it has written this.
-    fn shows(&mut self, text: &[u8]) -> Result<()> {
-        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-        while !seen.windows(text.len()).any(|part| part == text) {
-            let length = self.terminal.reader.read(&mut buffer)?;
-            ensure!(length > 0, "tmux has ended");
-            seen.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        }
-        Ok(())
     }
 }
 
@@ -65,7 +51,7 @@ impl Keyboard for InTmux {
         let key = self.keys.next().context("they go round")?;
         let began = Instant::now();
         self.terminal.writer.write_all(&[key])?;
-        self.shows(&[key])?;
+        self.terminal.until(&[key])?;
         Ok(began.elapsed())
     }
 

@@ -14,7 +14,7 @@ use super::{Rows, Told, in_turn, number};
 use crate::{
     field::Field,
     figures::quantile,
-    keyboards::{Attached, BareTerminal, BehindHops, InSshx, InTmux, Keyboard},
+    keyboards::{Attached, BareTerminal, BehindHops, InAttach, InSshx, InTmux, Keyboard},
     part::weight_of,
     peers::sshx::Sshx,
     results::{Missing, What},
@@ -24,6 +24,7 @@ pub(crate) const BARE: &str = "bare terminal";
 /// What a node and a shim take at least, and a relay with them.
 const TWO_HOPS: &str = "bare terminal behind 2 bare processes";
 const THREE_HOPS: &str = "bare terminal behind 3 bare processes";
+const ATTACH: &str = "gantline attach";
 pub(crate) const SSHX: &str = "sshx";
 const TMUX: &str = "attached to tmux";
 pub(crate) const UNIX: &str = "Unix socket";
@@ -32,8 +33,8 @@ pub(crate) const RELAY_QUIC: &str = "relay, QUIC";
 pub(crate) const RELAY_WEBSOCKET: &str = "relay, WebSocket";
 
 /// In the order in which they are told.
-pub(crate) const NAMES: [&str; 9] =
-    [BARE, TWO_HOPS, THREE_HOPS, TMUX, SSHX, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
+pub(crate) const NAMES: [&str; 10] =
+    [BARE, TWO_HOPS, THREE_HOPS, TMUX, ATTACH, SSHX, UNIX, LOOPBACK, RELAY_QUIC, RELAY_WEBSOCKET];
 
 /// Keys of a turn, unless `GANTLINE_BENCH_KEYS` says otherwise.
 const KEYS: usize = 150;
@@ -59,6 +60,8 @@ pub(super) fn measure(field: &Field, rounds: usize) -> Result<Told> {
             everyone.push((who, Box::new(Attached::start(connection, &runtime)?)));
         }
     }
+    let [(_, by_quic), _] = &nodes;
+    everyone.push((ATTACH, Box::new(runtime.block_on(InAttach::start(by_quic))?)));
     let (mut rows, mut missing) = (Rows::default(), Vec::new());
     match InTmux::start() {
         Ok(tmux) => everyone.push((TMUX, Box::new(tmux))),
