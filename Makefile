@@ -94,11 +94,11 @@ bench: bench-relay bench-start ## every benchmark: the cores, terminals, and all
 	cargo bench -p gantline-node --bench pty
 	cargo bench -p gantline-node --bench viewers
 
-bench-terminals: ## what terminals cost: floods, viewers, attaching, keys; about five minutes
+bench-terminals: ## what terminals cost: floods, viewers, attaching, keys; about nine minutes
 	cargo build --profile bench -p gantline-relay -p gantline-node --bins
 	cargo bench -p gantline-node --bench pty
 	cargo bench -p gantline-node --bench viewers
-	$(THROUGH_RELAY) terminal $(TELL)
+	$(THROUGH_RELAY) terminal flood $(TELL)
 
 # What is measured are the programs themselves. Peers that are not here are named and left out.
 bench-relay: ## through a relay alone; SECTIONS="echo connect" for some, TELL=--json or --markdown
@@ -131,7 +131,7 @@ lighthouse: dashboard ## what Lighthouse says of the dashboard; fails below 95 f
 	@CHROMIUM=$$(scripts/install-tools browser) && GANTLINE_LIGHTHOUSE=$$(scripts/install-tools lighthouse) && \
 	export CHROMIUM GANTLINE_LIGHTHOUSE && cd dashboard && npm run --silent bench -- lighthouse
 
-bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R, pueue, supervisord, ttyd
+bench-peers: ## fetch and build what bench compares us with: bore, rathole, ssh -R, sshx, pueue, supervisord, ttyd
 	@scripts/install-peers
 
 bars: tools-test ## the tests of attacks, faults and networks at full size

@@ -41,9 +41,9 @@ impl Input {
             Self::Terminal(terminal) => terminal,
             Self::Pieces(pieces) => return pieces.recv().await,
         };
-        let mut buffer = vec![0; READ];
         loop {
             let mut ready = terminal.readable().await.ok()?;
+            let mut buffer = vec![0; READ];
             match rustix::io::read(ready.get_inner(), &mut buffer) {
                 Ok(0) => return None,
                 Ok(length) => {
