@@ -19,8 +19,8 @@ const PIPE_WINDOW: u32 = 1 << 20;
 const LINK_WINDOW: u32 = 8 << 20;
 /// Datagrams that the other end may leave without an acknowledgement for its usual delay (25 ms). With 1,
 /// as without this extension (draft-ietf-quic-ack-frequency), every other key wakes its sender once more,
-/// before it goes on; so few that a link with its first window does not wait for them.
-const UNACKNOWLEDGED: u32 = 4;
+/// before it goes on. So few, as a link that loses much has windows of a few datagrams.
+const UNACKNOWLEDGED: u32 = 2;
 
 /// When a link shows that it lives, and when it is given up.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,10 @@ impl Timing {
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(longest_towards(remote));
         let mut acknowledgements = AckFrequencyConfig::default();
-        acknowledgements.ack_eliciting_threshold(UNACKNOWLEDGED.into());
+        // What is missing is told at once, as it is without this extension.
+        acknowledgements
+            .ack_eliciting_threshold(UNACKNOWLEDGED.into())
+            .reordering_threshold(1u32.into());
         let mut config = TransportConfig::default();
         // The time begins anew with the first packet that wants an answer after those that had one
         // (RFC 9000 section 10.1): with the sign of life, that is.
