@@ -236,19 +236,24 @@ impl Link {
     /// Sends what the shim has yet to take, and waits until there is more.
     async fn flush(&self) -> io::Result<()> {
         loop {
-            let is_empty = lock(&self.shared.output).is_empty();
+            // Whoever waits here is sent away by each output of the shim: so there is a try first.
+            let is_empty = {
+                let mut output = lock(&self.shared.output);
+                if !output.is_empty() {
+                    match self.shared.stream.try_write(&output) {
+                        Ok(written) => drop(output.drain(..written)),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                if output.len() > UNTAKEN {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                output.is_empty()
+            };
             match is_empty {
                 true => self.shared.has_output.notified().await,
                 false => self.shared.stream.writable().await?,
-            }
-            let mut output = lock(&self.shared.output);
-            match self.shared.stream.try_write(&output) {
-                Ok(written) => drop(output.drain(..written)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-            if output.len() > UNTAKEN {
-                return Err(io::ErrorKind::TimedOut.into());
             }
         }
     }
