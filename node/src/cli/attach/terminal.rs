@@ -29,6 +29,10 @@ struct Held {
 /// output may wait for it, and this one never does.
 pub(super) fn open_again(stdio: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
     let name = ttyname(stdio, Vec::new()).ok()?;
+    if name.to_bytes().ends_with(b"/ptmx") {
+        // The other side of a terminal has no name of its own: this one makes a new terminal.
+        return None;
+    }
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(name, flags, Mode::empty()).ok()
 }
@@ -81,5 +85,29 @@ fn restore() {
     }
     if is_raw {
         let _ = disable_raw_mode();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    #[test]
+    fn whoever_holds_the_other_side_of_a_terminal_is_not_given_a_new_one() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let terminal = rustix::fs::open(name, flags, Mode::empty()).unwrap();
+        assert!(open_again(master.as_fd(), OFlags::WRONLY).is_none());
+        let again = open_again(terminal.as_fd(), OFlags::WRONLY).unwrap();
+        rustix::io::write(&again, b"x").unwrap();
+        let mut seen = [0];
+        rustix::io::read(&master, &mut seen).unwrap();
+        assert_eq!(&seen, b"x");
     }
 }
