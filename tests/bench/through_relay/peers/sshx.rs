@@ -198,13 +198,13 @@ impl SshxViewer {
             let message = self.socket.next().await.context("it has hung up")??;
             let Message::Binary(message) = message else { continue };
             let Value::Map(message) = ciborium::from_reader(&*message)? else { continue };
-            let Some((Value::Text(what), Value::Array(parts))) = message.into_iter().next() else {
-                continue;
-            };
-            if what == "error" || what == "invalidAuth" {
-                bail!("it says {what}: {parts:?}");
+            match message.into_iter().next() {
+                Some((Value::Text(what), said)) if what == "error" || what == "invalidAuth" => {
+                    bail!("it says {what}: {said:?}");
+                }
+                Some((Value::Text(what), Value::Array(parts))) => return Ok((what, parts)),
+                _ => {}
             }
-            return Ok((what, parts));
         }
     }
 }
