@@ -198,7 +198,8 @@ export class Machine {
     await this.#node?.end("SIGTERM");
     await this.#relay?.end("SIGTERM");
     this.#endAgents();
-    rmSync(this.#scratch, { recursive: true, force: true });
+    // The shim of one that was killed may still write down how it ended.
+    await until("that nobody writes there", () => isRemoved(this.#scratch));
   }
 
   async #startNode(options: readonly string[]): Promise<void> {
@@ -238,6 +239,17 @@ export class Machine {
         // It has ended meanwhile.
       }
     }
+  }
+}
+
+/** Removes a directory, unless somebody writes to it meanwhile. */
+function isRemoved(directory: string): boolean {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTEMPTY") return false;
+    throw error;
   }
 }
 
