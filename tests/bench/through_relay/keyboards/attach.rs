@@ -1,22 +1,17 @@
 //! A keyboard at `gantline attach`, as people use it.
 
-use std::{
-    array,
-    io::Write,
-    iter::Cycle,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gantline_tests::{TestNode, node::gantline};
 use portable_pty::CommandBuilder;
 
-use super::{BareTerminal, Keyboard, PLAIN, READY, start_echo};
+use super::{BareTerminal, Keyboard, PLAIN, PlainKeys, READY, start_echo};
 use crate::part::nap;
 
 pub(crate) struct InAttach {
     terminal: BareTerminal,
-    keys: Cycle<array::IntoIter<u8, 5>>,
+    keys: PlainKeys,
 }
 
 impl InAttach {
@@ -39,11 +34,7 @@ impl InAttach {
 
 impl Keyboard for InAttach {
     fn press(&mut self) -> Result<Duration> {
-        let key = self.keys.next().context("they go round")?;
-        let began = Instant::now();
-        self.terminal.writer.write_all(&[key])?;
-        self.terminal.until(&[key])?;
-        Ok(began.elapsed())
+        self.terminal.press_next(&mut self.keys)
     }
 
     fn rest(&mut self, time: Duration) {

@@ -6,7 +6,9 @@ mod sshx;
 mod tmux;
 
 use std::{
+    array,
     io::{Read, Write},
+    iter::Cycle,
     os::unix::net::UnixStream,
     rc::Rc,
     time::{Duration, Instant},
@@ -36,6 +38,8 @@ pub(crate) const ECHO: &str = "stty raw -echo; printf ready; exec cat";
 pub(crate) const READY: &[u8] = b"ready";
 /// Keys that are in no sequence which a program between writes for itself.
 const PLAIN: [u8; 5] = *b"QUVWY";
+/// These, one after the other.
+type PlainKeys = Cycle<array::IntoIter<u8, 5>>;
 /// The greatest answer of the API that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -169,6 +173,16 @@ impl BareTerminal {
 }
 
 impl BareTerminal {
+    /// Presses a key and waits for its echo: another one each time, so that what is left of the last is
+    /// not taken for this one's.
+    fn press_next(&mut self, keys: &mut PlainKeys) -> Result<Duration> {
+        let key = keys.next().context("they go round")?;
+        let began = Instant::now();
+        self.writer.write_all(&[key])?;
+        self.until(&[key])?;
+        Ok(began.elapsed())
+    }
+
     /// Waits until this was written.
     fn until(&mut self, text: &[u8]) -> Result<()> {
         let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);

@@ -1,26 +1,19 @@
 //! A keyboard at tmux.
 
-use std::{
-    array,
-    io::Write,
-    iter::Cycle,
-    path::PathBuf,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
-use super::{BareTerminal, ECHO, Keyboard, PLAIN, READY};
+use super::{BareTerminal, ECHO, Keyboard, PLAIN, PlainKeys, READY};
 use crate::part::nap;
 
 /// Attached to a session of tmux.
 pub(crate) struct InTmux {
     terminal: BareTerminal,
     socket: PathBuf,
-    keys: Cycle<array::IntoIter<u8, 5>>,
+    keys: PlainKeys,
     _scratch: TempDir,
 }
 
@@ -47,12 +40,7 @@ impl InTmux {
 
 impl Keyboard for InTmux {
     fn press(&mut self) -> Result<Duration> {
-        // Another one each time, so that what is left of the last is not taken for this one's echo.
-        let key = self.keys.next().context("they go round")?;
-        let began = Instant::now();
-        self.terminal.writer.write_all(&[key])?;
-        self.terminal.until(&[key])?;
-        Ok(began.elapsed())
+        self.terminal.press_next(&mut self.keys)
     }
 
     fn rest(&mut self, time: Duration) {
